@@ -1,0 +1,1 @@
+//! The AWS clients the orchestrator talks to, behind small traits.

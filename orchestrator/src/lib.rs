@@ -1,0 +1,1 @@
+//! The orchestrator: store, engine, integrations, pipelines, API and dashboard.

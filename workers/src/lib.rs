@@ -1,0 +1,1 @@
+//! Workers: the activity poller, job processes, the lake and the data jobs.
