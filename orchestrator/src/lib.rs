@@ -1,1 +1,5 @@
 //! The orchestrator: store, engine, integrations, pipelines, API and dashboard.
+//!
+//! Dependencies point one way: `asl ◀ store ◀ engine ◀ integration, pipeline ◀ api, dashboard`.
+
+pub mod store;

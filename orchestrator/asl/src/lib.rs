@@ -21,6 +21,8 @@ mod ids;
 mod time;
 
 pub use definition::StateMachine;
-pub use execution::{Command, DecideError, Decision, Event, Execution, Failure, Status, Stimulus, Turn, decide, replay};
+pub use execution::{
+    Command, DecideError, Decision, Event, Execution, Failure, Status, Stimulus, Turn, decide, replay,
+};
 pub use ids::{EventId, StateName, TaskId, TaskToken, TimerId, TimerKind};
 pub use time::Timestamp;

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::definition::{Resource, ScopeId};
+pub use crate::definition::Resource;
+use crate::definition::ScopeId;
 use crate::ids::{EventId, StateName, TaskId, TaskToken, TimerId};
 use crate::query::VariableMap;
 use crate::time::Timestamp;
