@@ -2,13 +2,21 @@
 //!
 //! [`parse`] turns text into a [`StateMachine`] or into all findings at once; a machine that exists is valid.
 
+mod parse;
+mod resource;
+mod retry;
 mod state;
+mod validate;
+mod warning;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use indexmap::IndexMap;
 
 use crate::ids::StateName;
+pub use parse::DEFINITION_SIZE_BYTES_MAX;
+pub use retry::DELAY_MAX_SECONDS;
 pub use state::{
     Catcher, Choice, DataFlow, Distributed, Fail, Jitter, Map, Next, Operand, Pattern, Resource, ResultPath, Retrier,
     Rule, Selection, State, StateKind, Task, Wait,
@@ -22,6 +30,16 @@ pub enum QueryLanguage {
     JsonPath,
     /// `{% … %}` expressions.
     Jsonata,
+}
+
+impl QueryLanguage {
+    /// The language's name in a definition.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::JsonPath => "JSONPath",
+            Self::Jsonata => "JSONata",
+        }
+    }
 }
 
 /// A valid definition.
@@ -100,11 +118,43 @@ pub enum Severity {
     Warning,
 }
 
+/// As AWS writes it into `InvalidDefinition`: `<code>: <message> at <location>`, with `null` for no location.
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} at {}", self.code, self.message, self.location.as_deref().unwrap_or("null"))
+    }
+}
+
 impl StateMachine {
     /// Reads and validates a definition; `express` adds the rules of EXPRESS machines.
     ///
-    /// The error holds every finding, in the order of the text.
-    pub fn parse(_text: &str, _express: bool) -> Result<Self, Vec<Diagnostic>> {
-        unimplemented!()
+    /// The error holds every finding: first those of single states in the order of the text, then those of
+    /// whole scopes (names, transitions, variables).
+    pub fn parse(text: &str, express: bool) -> Result<Self, Vec<Diagnostic>> {
+        parse::parse(text, express)
+    }
+
+    /// Reads one state as a machine of its own, for TestState: its targets need not exist.
+    pub fn parse_state(text: &str) -> Result<Self, Vec<Diagnostic>> {
+        parse::parse_state(text)
+    }
+
+    /// What looks unintended in a definition without forbidding it, in the order of the text.
+    ///
+    /// Empty for a text that is no JSON object: that is [`StateMachine::parse`]'s to refuse.
+    pub fn warnings(text: &str) -> Vec<Diagnostic> {
+        warning::warnings(text)
+    }
+
+    /// For each state that refers to variables, their names in order; states of inner scopes included.
+    ///
+    /// Source: `DescribeStateMachine.variableReferences`.
+    pub fn variable_references(&self) -> BTreeMap<String, Vec<String>> {
+        self.scopes
+            .iter()
+            .flat_map(|scope| scope.states.values())
+            .filter(|state| !state.variables.is_empty())
+            .map(|state| (state.name.to_string(), state.variables.iter().cloned().collect()))
+            .collect()
     }
 }

@@ -1,5 +1,7 @@
 //! States and their parts, as the interpreter reads them.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::{QueryLanguage, ScopeId};
@@ -25,6 +27,8 @@ pub struct State {
     pub catch: Vec<Catcher>,
     /// What is particular to its type.
     pub kind: StateKind,
+    /// The variables that its fields refer to.
+    pub variables: BTreeSet<String>,
 }
 
 /// Where a state leads.
@@ -217,8 +221,10 @@ pub struct Fail {
 pub struct Map {
     /// `ItemProcessor` (legacy `Iterator`).
     pub processor: ScopeId,
-    /// `ItemsPath` or `Items`; `None` is the whole effective input.
+    /// `ItemsPath` or `Items`; `None` is the whole effective input, unless there is an `items_template`.
     pub items: Option<Operand<Value>>,
+    /// `Items` of JSONata written as a JSON array or object with expressions inside; `items` is `None` then.
+    pub items_template: Option<Template>,
     /// `ItemSelector` (legacy `Parameters`).
     pub item_selector: Option<Template>,
     /// `MaxConcurrency`, `MaxConcurrencyPath`; 0 and absent mean no limit but the service's.

@@ -1,0 +1,301 @@
+//! Fields that hold expressions: paths, templates, operands, `Assign`.
+
+use std::ops::RangeInclusive;
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde_json::Value;
+
+use super::reader::{Reader, SCHEMA};
+use crate::definition::QueryLanguage::{JsonPath, Jsonata};
+use crate::definition::{Operand, QueryLanguage, ResultPath, Selection};
+use crate::query::{Expression, Finding, Path, ReferencePath, Template};
+
+/// The longest name of a variable, in characters. Source: AWS, "Passing data between states with variables".
+const VARIABLE_NAME_LENGTH_MAX: usize = 80;
+
+/// The text between `{%` and `%}`, trimmed; `None` if the string is no expression.
+pub(super) fn delimited(text: &str) -> Option<&str> {
+    text.strip_prefix("{%")?.strip_suffix("%}").map(str::trim)
+}
+
+/// Whether any string in `value` is an expression.
+pub(super) fn has_expression(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.starts_with("{%") || text.ends_with("%}"),
+        Value::Array(items) => items.iter().any(has_expression),
+        Value::Object(fields) => fields.values().any(has_expression),
+        _ => false,
+    }
+}
+
+/// The AWS code of a finding in an expression.
+fn code(language: QueryLanguage, message: &str) -> &'static str {
+    match language {
+        JsonPath => SCHEMA,
+        Jsonata if message.starts_with("Reference to ") => "UNSUPPORTED_JSONATA_EXPRESSION",
+        Jsonata => "INVALID_JSONATA_EXPRESSION",
+    }
+}
+
+impl<'v> Reader<'v> {
+    /// A template in the language in effect.
+    pub(super) fn template(&mut self, field: &'static str) -> Option<Template> {
+        let value = self.value(field)?;
+        self.parse_template(field, value)
+    }
+
+    /// A template that only `language` has.
+    pub(super) fn template_in(&mut self, language: QueryLanguage, field: &'static str) -> Option<Template> {
+        let value = self.value_in(language, field)?;
+        self.parse_template(field, value)
+    }
+
+    /// A template that must be an object: `Parameters` and its like shape a payload field by field.
+    pub(super) fn object_template_in(&mut self, language: QueryLanguage, field: &'static str) -> Option<Template> {
+        let value = self.value_in(language, field)?;
+        if language == JsonPath && !value.is_object() {
+            self.field_error(field, "Expected value of type [OBJECT]");
+            return None;
+        }
+        self.parse_template(field, value)
+    }
+
+    /// Reads a template and notes the variables it refers to.
+    pub(super) fn parse_template(&self, field: &str, value: &Value) -> Option<Template> {
+        match Template::parse(value, self.language) {
+            Ok(template) => {
+                self.notes.variables.borrow_mut().extend(template.variables());
+                Some(template)
+            }
+            Err(findings) => {
+                self.report(field, findings);
+                None
+            }
+        }
+    }
+
+    /// Reports findings of an expression parser.
+    ///
+    /// AWS locates a bad `x.$` at the object that holds it and a bad `{% %}` at the string itself
+    /// (recorded: `illegal_escapes`; measured: `UNSUPPORTED_JSONATA_EXPRESSION ... at /States/E/Output/v`).
+    pub(super) fn report(&self, field: &str, findings: Vec<Finding>) {
+        for Finding { location, message } in findings {
+            let inside = match location.rsplit_once('/') {
+                Some((parent, key)) if self.language == JsonPath && key.ends_with(".$") => parent,
+                _ => location.as_str(),
+            };
+            let location = if field.is_empty() { self.location.clone() } else { self.at(field) };
+            self.findings.add(code(self.language, &message), &format!("{location}{inside}"), message);
+        }
+    }
+
+    fn expression(&self, field: &str, parsed: Result<Expression, String>) -> Option<Expression> {
+        match parsed {
+            Ok(expression) => {
+                self.notes.variables.borrow_mut().extend(expression.variables());
+                Some(expression)
+            }
+            Err(message) => {
+                self.report(field, vec![Finding { location: String::new(), message }]);
+                None
+            }
+        }
+    }
+
+    /// A field of JSONPath that holds a path.
+    pub(super) fn path(&mut self, field: &'static str) -> Option<Expression> {
+        let text = self.string_in(JsonPath, field)?;
+        self.expression(field, Expression::path(text))
+    }
+
+    /// A field of JSONPath that holds a path or a function call.
+    pub(super) fn path_or_intrinsic(&mut self, field: &'static str) -> Option<Expression> {
+        let text = self.string_in(JsonPath, field)?;
+        self.expression(field, Expression::path_or_intrinsic(text))
+    }
+
+    /// The expression in `value`, if this is JSONata and the value a string that starts as one; `Err` if it is
+    /// one that cannot be read.
+    pub(super) fn jsonata(&self, field: &str, value: &Value) -> Result<Option<Expression>, ()> {
+        let (Jsonata, Value::String(text)) = (self.language, value) else { return Ok(None) };
+        match delimited(text) {
+            Some(inner) => self.expression(field, Expression::jsonata(inner)).map(Some).ok_or(()),
+            None if has_expression(value) => {
+                let message = "A JSONata expression must start with '{%' and end with '%}'".to_owned();
+                self.report(field, vec![Finding { location: String::new(), message }]);
+                Err(())
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// `InputPath` or `OutputPath`.
+    pub(super) fn selection(&mut self, field: &'static str) -> Selection {
+        let Some(value) = self.value_in(JsonPath, field) else { return Selection::Whole };
+        match value {
+            Value::Null => Selection::Nothing,
+            Value::String(text) if text == "$" => Selection::Whole,
+            Value::String(text) => {
+                // The expression knows its variables, the path how to select.
+                let known = self.expression(field, Expression::path(text)).is_some();
+                match known.then(|| Path::parse(text)) {
+                    Some(Ok(path)) => Selection::Path(path),
+                    Some(Err(message)) => {
+                        self.field_error(field, message);
+                        Selection::Whole
+                    }
+                    None => Selection::Whole,
+                }
+            }
+            _ => {
+                self.field_error(field, "Expected value of type [STRING]");
+                Selection::Whole
+            }
+        }
+    }
+
+    /// `ResultPath`.
+    pub(super) fn result_path(&mut self) -> ResultPath {
+        let field = "ResultPath";
+        match self.value_in(JsonPath, field) {
+            None => ResultPath::Replace,
+            Some(Value::Null) => ResultPath::Discard,
+            Some(Value::String(text)) if text == "$" => ResultPath::Replace,
+            Some(Value::String(text)) => match ReferencePath::parse(text) {
+                Ok(path) => ResultPath::At(path),
+                Err(message) => {
+                    self.field_error(field, message);
+                    ResultPath::Replace
+                }
+            },
+            Some(_) => {
+                self.field_error(field, "Expected value of type [STRING]");
+                ResultPath::Replace
+            }
+        }
+    }
+
+    /// A whole number: literal, `{% %}`, or a path in `path_field`.
+    pub(super) fn integer_operand(
+        &mut self,
+        field: &'static str,
+        path_field: &'static str,
+        range: RangeInclusive<u64>,
+    ) -> Option<Operand<u64>> {
+        self.operand(field, path_field, |reader, value| reader.as_integer(field, value, range))
+    }
+
+    /// A literal, `{% %}`, or a path in `path_field`; the two fields exclude each other.
+    pub(super) fn operand<T>(
+        &mut self,
+        field: &'static str,
+        path_field: &'static str,
+        literal: impl FnOnce(&Self, &'v Value) -> Option<T>,
+    ) -> Option<Operand<T>> {
+        self.exclusive(&[field, path_field]);
+        let path = self.path(path_field).map(Operand::Path);
+        let Some(value) = self.value(field) else { return path };
+        match self.jsonata(field, value) {
+            Ok(Some(expression)) => Some(Operand::Jsonata(expression)),
+            Ok(None) => literal(self, value).map(Operand::Literal).or(path),
+            Err(()) => None,
+        }
+    }
+
+    /// `Assign`, whose names are noted for the rules between scopes.
+    pub(super) fn assign(&mut self) -> Option<Template> {
+        let field = "Assign";
+        let value = self.value(field)?;
+        let Some(object) = value.as_object() else {
+            self.field_error(field, "Expected value of type [OBJECT]");
+            return None;
+        };
+        let location = self.at(field);
+        for key in object.keys() {
+            let name = if self.language == JsonPath { key.strip_suffix(".$").unwrap_or(key) } else { key };
+            if let Some(problem) = variable_name_problem(name) {
+                self.findings.add(SCHEMA, &location, problem);
+            } else {
+                self.notes.assigned.borrow_mut().entry(name.to_owned()).or_insert_with(|| location.clone());
+            }
+        }
+        self.parse_template(field, value)
+    }
+
+    /// Reports `$states.result` and `$states.errorOutput` where AWS does not offer them.
+    pub(super) fn forbid_states_member(&self, field: &str, value: &Value, members: &[&str]) {
+        if self.language != Jsonata {
+            return;
+        }
+        match value {
+            Value::String(text) => {
+                let Some(inner) = delimited(text) else { return };
+                let bare = without_strings(inner);
+                for member in STATES_MEMBER.captures_iter(&bare).filter_map(|found| found.get(1)) {
+                    if members.contains(&member.as_str()) {
+                        let message =
+                            format!("Reference to '$states.{}' is not supported in this field", member.as_str());
+                        self.findings.add("UNSUPPORTED_JSONATA_EXPRESSION", &self.at(field), message);
+                    }
+                }
+            }
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    self.forbid_states_member(&format!("{field}[{index}]"), item, members);
+                }
+            }
+            Value::Object(fields) => {
+                for (key, item) in fields {
+                    self.forbid_states_member(&format!("{field}/{key}"), item, members);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// [`Self::forbid_states_member`] for every field of `fields` that the object has.
+    pub(super) fn forbid_states_members(&self, fields: &[&str], members: &[&str]) {
+        for field in fields {
+            if let Some(value) = self.peek(field) {
+                self.forbid_states_member(field, value, members);
+            }
+        }
+    }
+}
+
+static STATES_MEMBER: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\$states\s*\.\s*(result|errorOutput)\b").expect("the pattern is constant"));
+
+static VARIABLE_NAME: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^\p{ID_Start}\p{ID_Continue}*$").expect("the pattern is constant"));
+
+/// An expression with its string literals emptied, so that their text is not taken for code.
+fn without_strings(expression: &str) -> String {
+    let mut bare = String::with_capacity(expression.len());
+    let mut quote = None;
+    let mut characters = expression.chars();
+    while let Some(character) = characters.next() {
+        match quote {
+            Some(_) if character == '\\' => drop(characters.next()),
+            Some(end) if character == end => quote = None,
+            Some(_) => {}
+            None if matches!(character, '"' | '\'') => quote = Some(character),
+            None => bare.push(character),
+        }
+    }
+    bare
+}
+
+/// Why `name` cannot be the name of a variable.
+fn variable_name_problem(name: &str) -> Option<String> {
+    if name == "states" {
+        return Some("Variable name 'states' is reserved; choose another name".to_owned());
+    }
+    if name.chars().count() > VARIABLE_NAME_LENGTH_MAX {
+        return Some(format!("Variable name '{name}' is longer than {VARIABLE_NAME_LENGTH_MAX} characters"));
+    }
+    (!VARIABLE_NAME.is_match(name)).then(|| {
+        format!("Variable name '{name}' is invalid; it must start with a letter, then letters, digits and '_' only")
+    })
+}
