@@ -1,0 +1,3 @@
+//! Daily prices: preflight, compaction, guard, transform, indicators, crawler decision.
+
+pub mod indicators;
