@@ -4,8 +4,12 @@
 //! `conformance` holds the rules they all obey. A store turns rows into values of [`asl`] and of this module and back;
 //! no row type leaves it. It knows nothing of the language: what a commit means was decided before.
 
+mod admission;
 mod commit;
 mod error;
+mod ledger;
+mod memory;
+mod page;
 mod record;
 
 use std::time::Duration;
@@ -19,6 +23,7 @@ pub use commit::{
     Commit, CommitResult, End, LedgerChange, NewExecution, NewOutboxMessage, NewTask, NewTimer, TaskChange, TaskStart,
 };
 pub use error::Error;
+pub use memory::{Clock, FailPoint, MemoryStore};
 pub use record::{
     ActivityRecord, CrawlTable, Delivery, DueTimer, ExecutionFilter, ExecutionRecord, ExecutionStatus, HistoryQuery,
     LedgerRow, Loaded, LogLine, OutboxMessage, OutboxSettlement, Outcome, Page, Paged, PipelineRecord, ReportRecord,

@@ -1,0 +1,143 @@
+//! Batches of commits.
+
+use asl::Timestamp;
+
+use super::super::admission::{self, Advance, Changes, Facts, Questions, TaskUpdate};
+use super::super::{
+    Commit, CommitResult, Delivery, ExecutionId, NewTask, OutboxMessage, StateMachineStatus, TaskRecord, TaskStart,
+    TaskStatus,
+};
+use super::{ExecutionRow, Rows, TaskRow, TimerRow, seconds_after};
+
+impl Rows {
+    pub(super) fn commit(&mut self, batch: Vec<Commit>, now: Timestamp) -> Vec<CommitResult> {
+        let facts = self.facts(&Questions::of(&batch));
+        let (results, changes) = admission::admit(batch, facts);
+        self.write(changes, now);
+        results
+    }
+
+    fn facts(&self, questions: &Questions) -> Facts {
+        let executions = questions.executions.iter().filter_map(|id| self.executions.get(id));
+        let scheduled = questions.starts.iter().copied();
+        let machines = questions.machines.iter().filter_map(|arn| self.machines.get(arn));
+        let taken = questions.arns.iter().filter_map(|arn| self.executions.get(self.execution_ids.get(arn)?));
+        let ledger = questions.ledger.iter().filter_map(|key| self.ledger.get_key_value(key));
+        Facts {
+            executions: executions
+                .map(|row| (row.record.id, (row.record.last_event_id, row.record.last_public_id)))
+                .collect(),
+            scheduled: scheduled
+                .filter(|key| self.tasks.get(key).is_some_and(|row| row.record.status == TaskStatus::Scheduled))
+                .collect(),
+            active: machines
+                .filter(|machine| machine.status == StateMachineStatus::Active)
+                .map(|machine| machine.arn.clone())
+                .collect(),
+            taken: taken.map(|row| (row.record.arn.clone(), row.record.clone())).collect(),
+            ledger: ledger.map(|(key, row)| (key.clone(), row.clone())).collect(),
+        }
+    }
+
+    fn write(&mut self, changes: Changes, now: Timestamp) {
+        for record in changes.created {
+            self.execution_ids.insert(record.arn.clone(), record.id);
+            self.executions.insert(record.id, ExecutionRow { record, events: Vec::new(), turn_at: now });
+        }
+        for advance in changes.advanced {
+            self.advance(advance, now);
+        }
+        for journal in changes.journal {
+            let row = self.executions.get_mut(&journal.execution).expect("only held commits have a journal");
+            row.events.extend(journal.events);
+        }
+        for (execution, task) in changes.tasks {
+            let row = scheduled(execution, task, now);
+            self.tasks.insert((execution, row.record.task), row);
+        }
+        for (key, TaskUpdate { start, submission }) in changes.task_updates {
+            let Some(TaskRow { record, .. }) = self.tasks.get_mut(&key) else { continue };
+            if let Some(start) = start {
+                started(record, start, now);
+            }
+            record.submission = submission.or(record.submission.take());
+        }
+        for key in changes.tasks_gone {
+            self.tasks.remove(&key);
+        }
+        for (key, due_at) in changes.timers {
+            self.timers.insert(key, TimerRow { due_at, visible_at: due_at });
+        }
+        for key in changes.timers_gone {
+            self.timers.remove(&key);
+        }
+        for ended in changes.ended {
+            self.tasks.retain(|(execution, _), _| *execution != ended);
+            self.timers.retain(|(execution, _), _| *execution != ended);
+        }
+        self.ledger.extend(changes.ledger);
+        self.tables.extend(changes.tables);
+        for message in changes.outbox {
+            if self.outbox.iter().all(|kept| kept.id != message.id) {
+                self.outbox.push(OutboxMessage {
+                    id: message.id,
+                    channel: message.channel,
+                    payload: message.payload,
+                    delivery: Delivery::Pending,
+                    attempts: 0,
+                    note: None,
+                    created_at: message.created_at,
+                    due_at: now,
+                });
+            }
+        }
+    }
+
+    fn advance(&mut self, advance: Advance, now: Timestamp) {
+        let row = self.executions.get_mut(&advance.execution).expect("the guard has seen this row");
+        row.turn_at = now;
+        row.record.last_event_id = advance.last_event_id;
+        row.record.last_public_id = advance.last_public_id;
+        if let Some(end) = advance.end {
+            row.record.status = end.status;
+            row.record.output = end.output;
+            row.record.error = end.error;
+            row.record.cause = end.cause;
+            row.record.stopped_at = Some(end.stopped_at);
+        }
+    }
+}
+
+fn scheduled(execution: ExecutionId, task: NewTask, now: Timestamp) -> TaskRow {
+    let mut record = TaskRecord {
+        execution,
+        task: task.task,
+        queue: task.queue,
+        state: task.state,
+        attempt: task.attempt,
+        resource: task.resource,
+        input: task.input,
+        status: TaskStatus::Scheduled,
+        token: task.token,
+        worker: None,
+        scheduled_at: now,
+        started_at: None,
+        heartbeat_seconds: task.heartbeat_seconds,
+        lease_seconds: task.lease_seconds,
+        lease_expires_at: None,
+        redeliveries: 0,
+        submission: None,
+    };
+    if let Some(start) = task.started {
+        started(&mut record, start, now);
+    }
+    TaskRow { record, visible_at: now }
+}
+
+fn started(record: &mut TaskRecord, start: TaskStart, now: Timestamp) {
+    record.status = TaskStatus::Started;
+    record.worker = start.worker;
+    record.token = Some(start.token);
+    record.started_at = Some(now);
+    record.lease_expires_at = record.lease_seconds.map(|seconds| seconds_after(now, seconds));
+}
