@@ -14,15 +14,23 @@
 
 pub mod definition;
 pub mod execution;
-
+pub mod history;
 pub mod query;
 
+mod apply;
+mod context;
+mod data_flow;
+mod decide;
+mod failure;
 mod ids;
+mod replay;
+mod step;
 mod time;
 
+pub use apply::apply;
+pub use decide::{decide, decide_without};
 pub use definition::StateMachine;
-pub use execution::{
-    Command, DecideError, Decision, Event, Execution, Failure, Status, Stimulus, Turn, decide, replay,
-};
+pub use execution::{Command, DecideError, Decision, Event, Execution, Failure, Status, Stimulus, Turn};
 pub use ids::{EventId, StateName, TaskId, TaskToken, TimerId, TimerKind};
+pub use replay::{replay, replay_onto};
 pub use time::Timestamp;

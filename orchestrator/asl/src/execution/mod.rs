@@ -1,6 +1,7 @@
 //! What an execution is, what arrives, what happened and what is to be handed out: values only.
 
 mod event;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +15,8 @@ use crate::ids::{EventId, StateName, TaskId, TaskToken, TimerId};
 use crate::query::VariableMap;
 use crate::time::Timestamp;
 
-pub use event::{Event, EventKind, PublicId};
+pub use event::{Event, EventKind, PublicId, StateType};
+pub use waiting::{Children, MapItems, MapRun, OpenFrame, OpenState, OpenTask, Position, Waiting};
 
 /// Why something did not succeed, as data: Retry and Catch look at it.
 ///
@@ -227,6 +229,9 @@ pub struct Execution {
     pub started_at: Timestamp,
     /// Where it stands.
     pub status: Status,
+    /// When `TimeoutSeconds` of the machine is over.
+    #[serde(default)]
+    pub timeout_at: Option<Timestamp>,
     /// The last internal event; the guard of every commit.
     pub last_event_id: EventId,
     /// The last public event.
@@ -245,7 +250,7 @@ impl FrameId {
     pub const TOP: Self = Self(0);
 }
 
-/// One `States` map in progress. The fields that the interpreter alone reads are added where it stands.
+/// One `States` map in progress.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Frame {
     /// Which `States` map.
@@ -255,9 +260,15 @@ pub struct Frame {
     /// Which branch or iteration.
     pub index: u64,
     /// The frame's own variables.
-    pub variables: VariableMap,
+    pub variables: Arc<VariableMap>,
     /// The public id the next event of this frame points back to.
     pub chain: EventId,
+    /// Where it stands.
+    pub position: Position,
+    /// States entered so far: what bounds a frame whose events the history does not count.
+    pub states_entered: u64,
+    /// Whether it belongs to a distributed Map: its events are not shown and it does not see outer variables.
+    pub hidden: bool,
 }
 
 /// An execution that cannot be what its events say: a broken journal, never a user's mistake.
@@ -273,19 +284,4 @@ pub enum DecideError {
         /// What does not fit.
         reason: String,
     },
-}
-
-/// What `stimulus` leads to. `execution` is `None` only for [`Stimulus::Start`].
-pub fn decide(
-    _machine: &crate::definition::StateMachine,
-    _execution: Option<&Execution>,
-    _stimulus: &Stimulus,
-    _turn: &Turn,
-) -> Result<Decision, DecideError> {
-    unimplemented!()
-}
-
-/// The execution its events make.
-pub fn replay(_machine: &crate::definition::StateMachine, _events: &[Event]) -> Result<Execution, DecideError> {
-    unimplemented!()
 }
