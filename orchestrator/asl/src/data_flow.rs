@@ -12,6 +12,7 @@ use crate::execution::{Execution, FrameId, OpenState, Waiting};
 use crate::failure::Fault;
 use crate::ids::TaskToken;
 use crate::query::{Data, EvalError, Expression, Random, Template, VariableMap};
+use crate::time::Timestamp;
 
 /// Evaluates the fields of one open state.
 pub(crate) struct Evaluation<'a> {
@@ -21,6 +22,7 @@ pub(crate) struct Evaluation<'a> {
     open: &'a OpenState,
     variables: Vec<&'a VariableMap>,
     random: &'a Random,
+    now: Timestamp,
     token: Option<TaskToken>,
     item: Option<Value>,
     /// Made when first asked for: most states never look at it.
@@ -43,9 +45,11 @@ impl<'a> Evaluation<'a> {
         state: &'a State,
         open: &'a OpenState,
         random: &'a Random,
+        now: Timestamp,
     ) -> Self {
         let variables = variables_in_sight(execution, frame);
-        Self { execution, frame, state, open, variables, random, token: None, item: None, context: OnceCell::new() }
+        let context = OnceCell::new();
+        Self { execution, frame, state, open, variables, random, now, token: None, item: None, context }
     }
 
     /// With the token that the context object shows.
@@ -226,14 +230,7 @@ impl<'a> Evaluation<'a> {
 
     /// `States.QueryEvaluationError` for a value of the wrong type.
     pub fn unexpected_type(&self, expression: &Expression, field: &str, expected: &str, value: &Value) -> Fault {
-        let (expression, was) = (expression.text(), type_name(value));
-        self.query_failure(
-            format!(
-                "The JSONata expression '{expression}' specified for the field '{field}' returned an unexpected result \
-                 type. Expected '{expected}', but was '{was}' for value: {value}"
-            ),
-            Some(field.to_owned()),
-        )
+        self.fault(expression.unexpected_type(field, expected, value))
     }
 
     /// `States.QueryEvaluationError`.
@@ -257,7 +254,8 @@ impl<'a> Evaluation<'a> {
             self.execution.context(self.frame, Some(self.open), self.token.as_ref(), self.item.clone())
         });
         let states = if self.is_jsonata() { states_object(&self.open.input, context, extras) } else { Value::Null };
-        let data = Data { input, context, variables: &self.variables, states: &states, random: self.random };
+        let Self { variables, random, now, .. } = self;
+        let data = Data { input, context, variables, states: &states, random, now: *now };
         evaluate(&data).map_err(|error| self.fault(error))
     }
 
@@ -315,17 +313,6 @@ pub(crate) fn size_bytes(value: &Value) -> usize {
     let mut count = Count(0);
     serde_json::to_writer(&mut count, value).expect("counting bytes cannot fail");
     count.0
-}
-
-fn type_name(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
 }
 
 fn states_object(input: &Value, context: &Value, extras: Extras<'_>) -> Value {

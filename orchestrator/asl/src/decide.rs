@@ -170,7 +170,7 @@ impl<'a> Deciding<'a> {
 
     /// For evaluating fields of the state that the frame is in.
     pub fn evaluation(&self, id: FrameId) -> Step<Evaluation<'_>> {
-        Ok(Evaluation::new(&self.execution, id, self.state(id)?, self.open(id)?, &self.random))
+        Ok(Evaluation::new(&self.execution, id, self.state(id)?, self.open(id)?, &self.random, self.turn.now))
     }
 
     /// Runs `step` for the state in `frame`; a failure of the state is dealt with.
