@@ -2,4 +2,5 @@
 //!
 //! Dependencies point one way: `asl ◀ store ◀ engine ◀ integration, pipeline ◀ api, dashboard`.
 
+pub mod engine;
 pub mod store;

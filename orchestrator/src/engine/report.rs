@@ -1,0 +1,61 @@
+//! What workers and callbacks say of tasks.
+
+use std::sync::Arc;
+
+use asl::execution::Failure;
+use asl::{Stimulus, TaskToken};
+use serde_json::Value;
+
+use super::error::{Error, ReportError};
+use super::turn::{Change, Effect};
+use super::{Engine, binding};
+use crate::store::{TaskChange, TaskRecord};
+
+impl Engine {
+    /// The open task of a token.
+    pub async fn task_of(&self, token: &str) -> Result<TaskRecord, ReportError> {
+        let (token, execution, task) = TaskToken::parse(token).ok_or(ReportError::InvalidToken)?;
+        let row = self.0.store.task(uuid::Uuid::from_u128(execution), task).await?;
+        row.filter(|row| row.token.as_ref() == Some(&token)).ok_or(ReportError::TaskTimedOut)
+    }
+
+    /// The task is done. A second report finds it gone.
+    pub async fn succeed(&self, token: &str, output: Value) -> Result<(), ReportError> {
+        let row = self.task_of(token).await?;
+        let output = Arc::new(binding::success(&row, output, self.now()));
+        self.report(&row, Stimulus::TaskSucceeded { task: row.task, output }).await
+    }
+
+    /// The task failed.
+    pub async fn fail(&self, token: &str, failure: Failure) -> Result<(), ReportError> {
+        let row = self.task_of(token).await?;
+        let failure = binding::worker_failure(&row, failure, self.now());
+        self.report(&row, Stimulus::TaskFailed { task: row.task, failure }).await
+    }
+
+    /// Whoever has the task is alive: its heartbeat clock and its lease start again.
+    pub async fn heartbeat(&self, token: &str) -> Result<(), ReportError> {
+        let (token, execution, task) = TaskToken::parse(token).ok_or(ReportError::InvalidToken)?;
+        let alive = self.0.store.heartbeat(uuid::Uuid::from_u128(execution), task, &token).await?;
+        alive.then_some(()).ok_or(ReportError::TaskTimedOut)
+    }
+
+    /// What was submitted for a task that an integration performs: shown in the history, and kept for whoever
+    /// resumes the wait after a crash.
+    pub async fn submitted(&self, row: &TaskRecord, output: Value, submission: Value) -> Result<(), Error> {
+        let change = Change {
+            stimuli: vec![Stimulus::TaskSubmitted { task: row.task, output: Arc::new(output) }],
+            tasks: vec![TaskChange::Submitted { task: row.task, submission }],
+            ..Change::default()
+        };
+        self.turn(row.execution, change).await.map(drop)
+    }
+
+    async fn report(&self, row: &TaskRecord, stimulus: Stimulus) -> Result<(), ReportError> {
+        let change = Change { stimuli: vec![stimulus], ..Change::default() };
+        match self.turn(row.execution, change).await? {
+            Effect::Committed => Ok(()),
+            Effect::Nothing => Err(ReportError::TaskTimedOut),
+        }
+    }
+}

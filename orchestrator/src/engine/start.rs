@@ -1,0 +1,194 @@
+//! Starting and stopping executions.
+
+use asl::execution::{Failure, Identity};
+use asl::{Stimulus, Timestamp};
+use metrics::counter;
+use serde_json::Value;
+use std::sync::Arc;
+use uuid::Uuid;
+
+use super::cache::Cached;
+use super::committer::Fault;
+use super::error::{Error, StartError};
+use super::turn::{Change, Effect, Patience, Summary};
+use super::{Engine, Inner};
+use crate::store::{
+    self, CommitResult, ExecutionId, ExecutionRecord, ExecutionStatus, NewExecution, StateMachineStatus,
+    StateMachineType,
+};
+
+/// Who is to be started.
+#[derive(Clone, Debug)]
+pub struct StartRequest {
+    /// The machine, unqualified.
+    pub state_machine_arn: String,
+    /// The execution's name; a UUID without one.
+    pub name: Option<String>,
+    /// The input's text.
+    pub input: String,
+    /// The input, parsed.
+    pub input_value: Value,
+    /// `traceHeader`.
+    pub trace_header: Option<String>,
+    /// Who asks: `api`, `rest`, `dashboard`, `nested`, `system`.
+    pub trigger: String,
+    /// Refuse if a partition of this run is being made by another.
+    pub exclusive: bool,
+}
+
+/// A started execution.
+#[derive(Clone, Debug)]
+pub struct Started {
+    /// Its key.
+    pub id: ExecutionId,
+    /// Its ARN.
+    pub arn: String,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// `false` when it was running already under this name with this input.
+    pub fresh: bool,
+}
+
+impl Engine {
+    /// Starts an execution. Its first task is visible once this returns.
+    ///
+    /// Asking again with the same name and input while it runs gives the same execution.
+    pub async fn start(&self, request: StartRequest) -> Result<Started, StartError> {
+        let engine = self.clone();
+        // A start goes on if its caller goes away: the commit may already be on its way.
+        tokio::spawn(async move { engine.start_now(request).await })
+            .await
+            .map_err(|_| StartError::Fault(Error::ShuttingDown))?
+    }
+
+    async fn start_now(&self, request: StartRequest) -> Result<Started, StartError> {
+        let inner = &self.0;
+        let id = Uuid::now_v7();
+        let mut patience = Patience::new(inner.config.patience);
+        loop {
+            match self.try_start(id, &request).await {
+                Err(StartError::Fault(Error::Store(error @ store::Error::Unavailable { .. }))) => {
+                    patience.wait(Error::Store(error)).await?;
+                }
+                Err(StartError::Fault(Error::Store(error @ store::Error::Open(_)))) => {
+                    patience.wait(Error::Store(error)).await?;
+                }
+                settled => return settled,
+            }
+        }
+    }
+
+    async fn try_start(&self, id: ExecutionId, request: &StartRequest) -> Result<Started, StartError> {
+        let inner = &self.0;
+        let current = inner.machines.current(&*inner.store, &request.state_machine_arn).await?;
+        let current = current.ok_or(StartError::MachineGone)?;
+        if current.status == StateMachineStatus::Deleting {
+            return Err(StartError::MachineDeleting);
+        }
+        let machine = inner.machines.read(&current.revision)?;
+        let record = inner.new_record(id, request, &current);
+        let (arn, started_at) = (record.arn.clone(), record.started_at);
+        let identity = Identity {
+            id: id.as_u128(),
+            arn: arn.clone(),
+            name: record.name.clone(),
+            role_arn: current.revision.role_arn.clone(),
+            state_machine_arn: current.arn.clone(),
+            state_machine_name: current.name.clone(),
+            state_machine_version_arn: None,
+            state_machine_alias_arn: None,
+        };
+        let start = Stimulus::Start { identity: Box::new(identity), input: Arc::new(request.input_value.clone()) };
+        let new = NewExecution { record, exclusive: request.exclusive };
+        let draft = inner.draft_start(new, &machine, start).await?;
+        let (commit, execution, goes_on, handovers) = draft.into_parts();
+        let summary = Summary::of(&commit);
+        let record = commit.create.as_ref().map(|new| Arc::new(new.record.clone()));
+        // The place is held over the commit, so that a fast worker's report finds the execution known.
+        let slot = inner.executions.slot(id);
+        let mut cached = slot.lock().await;
+        match inner.committer.commit(commit).await {
+            Ok(CommitResult::Committed) => {
+                counter!("stepwell_executions_started_total").increment(1);
+                if summary.ended {
+                    inner.executions.remove(id);
+                } else if let (Some(execution), Some(record)) = (execution, record) {
+                    *cached = Some(Cached { execution, record, machine });
+                }
+                drop(cached);
+                self.hand_out(id, &summary, goes_on, handovers);
+                Ok(Started { id, arn, started_at, fresh: true })
+            }
+            // A fault hid the answer of the first try: it was durable after all.
+            Ok(CommitResult::NameTaken(taken)) if taken.id == id => {
+                Ok(Started { id, arn, started_at: taken.started_at, fresh: true })
+            }
+            Ok(CommitResult::NameTaken(taken)) => {
+                inner.executions.remove(id);
+                if taken.status == ExecutionStatus::Running && taken.input == request.input {
+                    return Ok(Started { id: taken.id, arn: taken.arn, started_at: taken.started_at, fresh: false });
+                }
+                Err(StartError::AlreadyExists(taken))
+            }
+            Ok(CommitResult::PartitionBusy(row)) => {
+                inner.executions.remove(id);
+                Err(StartError::PartitionBusy(row))
+            }
+            Ok(CommitResult::MachineGone) => {
+                inner.executions.remove(id);
+                inner.machines.forget(&request.state_machine_arn);
+                Err(StartError::MachineGone)
+            }
+            Ok(CommitResult::Stale) => Err(StartError::Fault(Error::Contended(id, 1))),
+            Err(Fault::Store(error)) => Err(StartError::Fault(Error::Store(store::Error::Open(error.to_string())))),
+            Err(Fault::Gone) => Err(StartError::Fault(Error::ShuttingDown)),
+        }
+    }
+
+    /// Stops an execution. `false` if it had ended.
+    pub async fn stop(&self, id: ExecutionId, failure: Failure) -> Result<bool, Error> {
+        let change = Change { stimuli: vec![Stimulus::Stop { failure }], ..Change::default() };
+        Ok(self.turn(id, change).await? == Effect::Committed)
+    }
+}
+
+impl Inner {
+    fn new_record(
+        &self,
+        id: ExecutionId,
+        request: &StartRequest,
+        machine: &store::StateMachineRecord,
+    ) -> ExecutionRecord {
+        let name = request.name.clone().unwrap_or_else(|| id.to_string());
+        let (region, account) = (&self.config.region, &self.config.account);
+        let arn = match machine.kind {
+            StateMachineType::Standard => {
+                format!("arn:aws:states:{region}:{account}:execution:{}:{name}", machine.name)
+            }
+            StateMachineType::Express => {
+                format!("arn:aws:states:{region}:{account}:express:{}:{name}:{id}", machine.name)
+            }
+        };
+        ExecutionRecord {
+            id,
+            arn,
+            name,
+            state_machine_arn: machine.arn.clone(),
+            revision: machine.revision.id,
+            revision_number: machine.revision.number,
+            status: ExecutionStatus::Running,
+            input: request.input.clone(),
+            output: None,
+            error: None,
+            cause: None,
+            started_at: self.clock.now(),
+            stopped_at: None,
+            last_event_id: 0,
+            last_public_id: 0,
+            trace_header: request.trace_header.clone(),
+            pipeline: None,
+            partition: None,
+            trigger: request.trigger.clone(),
+        }
+    }
+}
