@@ -2,5 +2,6 @@
 //!
 //! Dependencies point one way: `asl ◀ store ◀ engine ◀ integration, pipeline ◀ api, dashboard`.
 
+pub mod api;
 pub mod engine;
 pub mod store;
