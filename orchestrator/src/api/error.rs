@@ -113,7 +113,9 @@ impl From<engine::Error> for ApiError {
     fn from(error: engine::Error) -> Self {
         // Callers retry on these; what exactly is wrong is for the log.
         let (code, message) = match &error {
-            engine::Error::ShuttingDown => ("ServiceUnavailable", "The server is shutting down; ask another node or try again"),
+            engine::Error::ShuttingDown => {
+                ("ServiceUnavailable", "The server is shutting down; ask another node or try again")
+            }
             engine::Error::Store(_) | engine::Error::Contended(..) => {
                 ("ServiceUnavailable", "The database does not answer in time; try again")
             }

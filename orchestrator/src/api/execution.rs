@@ -39,10 +39,9 @@ pub(super) async fn start(api: &Api, input: StartExecutionInput) -> Result<Start
         exclusive: false,
     };
     match api.engine.start(request).await {
-        Ok(started) => Ok(StartExecutionOutput {
-            execution_arn: started.arn,
-            start_date: started.started_at.epoch_seconds(),
-        }),
+        Ok(started) => {
+            Ok(StartExecutionOutput { execution_arn: started.arn, start_date: started.started_at.epoch_seconds() })
+        }
         Err(StartError::MachineGone) => Err(ApiError::no_state_machine(&machine_arn)),
         Err(error) => Err(error.into()),
     }
@@ -50,9 +49,8 @@ pub(super) async fn start(api: &Api, input: StartExecutionInput) -> Result<Start
 
 /// The input, or why it is none.
 fn parse_input(text: &str, bytes_max: usize) -> Result<Value, ApiError> {
-    let refuse = |why: &str| {
-        ApiError::new("InvalidExecutionInput", format!("Invalid State Machine Execution Input: '{why}'"))
-    };
+    let refuse =
+        |why: &str| ApiError::new("InvalidExecutionInput", format!("Invalid State Machine Execution Input: '{why}'"));
     if text.len() > bytes_max {
         return Err(refuse(&format!(
             "the input is {} bytes of UTF-8, the limit is {bytes_max}; pass large data by reference, as a path in the lake",
@@ -131,7 +129,10 @@ pub(super) async fn list(api: &Api, input: ListExecutionsInput) -> Result<ListEx
         stop_date: record.stopped_at.map(asl::Timestamp::epoch_seconds),
         redrive_count: 0,
     };
-    Ok(ListExecutionsOutput { executions: executions.items.into_iter().map(item).collect(), next_token: executions.next })
+    Ok(ListExecutionsOutput {
+        executions: executions.items.into_iter().map(item).collect(),
+        next_token: executions.next,
+    })
 }
 
 /// Succeeds for an execution that has ended, with the time it did.

@@ -46,7 +46,11 @@ pub fn router(engine: Engine) -> axum::Router {
         .with_state(Arc::new(Api { engine }))
 }
 
-async fn answer(State(api): State<Arc<Api>>, headers: HeaderMap, body: Result<Bytes, axum::extract::rejection::BytesRejection>) -> Response {
+async fn answer(
+    State(api): State<Arc<Api>>,
+    headers: HeaderMap,
+    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
+) -> Response {
     let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let operation = target.strip_prefix(protocol::TARGET_PREFIX).unwrap_or_default();
     let started = std::time::Instant::now();
@@ -58,7 +62,11 @@ async fn answer(State(api): State<Arc<Api>>, headers: HeaderMap, body: Result<By
         Err(rejection) => Err(ApiError::serialization(rejection.body_text())),
     };
     // Unknown names would let a client make up label values without end.
-    let known = if matches!(&result, Err(error) if error.code() == "UnknownOperationException") { "unknown" } else { operation };
+    let known = if matches!(&result, Err(error) if error.code() == "UnknownOperationException") {
+        "unknown"
+    } else {
+        operation
+    };
     let outcome = result.as_ref().err().map_or("ok", ApiError::code);
     counter!("stepwell_api_requests_total", "operation" => known.to_owned(), "outcome" => outcome).increment(1);
     if operation != "GetActivityTask" {

@@ -38,7 +38,8 @@ pub(super) async fn create(api: &Api, input: CreateStateMachineInput) -> Result<
         return Err(ApiError::new("TooManyTags", format!("At most {TAGS_MAX} tags are allowed")));
     }
     let logging = check_logging(input.logging_configuration)?;
-    let kind = if input.kind.as_deref() == Some("EXPRESS") { StateMachineType::Express } else { StateMachineType::Standard };
+    let kind =
+        if input.kind.as_deref() == Some("EXPRESS") { StateMachineType::Express } else { StateMachineType::Standard };
     parse(&definition, kind)?;
     let engine = &api.engine;
     let config = engine.config();
@@ -238,7 +239,9 @@ async fn abort_executions(api: &Api, machine_arn: &str) -> Result<(), ApiError> 
     }
 }
 
-pub(super) fn validate(input: ValidateStateMachineDefinitionInput) -> Result<ValidateStateMachineDefinitionOutput, ApiError> {
+pub(super) fn validate(
+    input: ValidateStateMachineDefinitionInput,
+) -> Result<ValidateStateMachineDefinitionOutput, ApiError> {
     let mut check = Check::new();
     let definition = match &input.definition {
         // An empty text is a finding, not a broken request.
@@ -300,7 +303,8 @@ pub(super) async fn find(api: &Api, machine_arn: &str) -> Result<StateMachineRec
 
 fn parse(definition: &str, kind: StateMachineType) -> Result<StateMachine, ApiError> {
     StateMachine::parse(definition, kind == StateMachineType::Express).map_err(|findings| {
-        let findings: Vec<_> = findings.iter().filter(|finding| finding.severity == Severity::Error).map(text_of).collect();
+        let findings: Vec<_> =
+            findings.iter().filter(|finding| finding.severity == Severity::Error).map(text_of).collect();
         ApiError::new("InvalidDefinition", format!("Invalid State Machine Definition: '{}'", findings.join(", ")))
     })
 }
@@ -348,9 +352,8 @@ fn check_version(publish: Option<bool>, described: bool) -> Result<(), ApiError>
 
 /// A logging configuration as it is stored: level `OFF` by default, exactly one destination otherwise.
 fn check_logging(given: Option<Value>) -> Result<Value, ApiError> {
-    let refuse = |why: &str| {
-        Err(ApiError::new("InvalidLoggingConfiguration", format!("Invalid Logging Configuration: {why}")))
-    };
+    let refuse =
+        |why: &str| Err(ApiError::new("InvalidLoggingConfiguration", format!("Invalid Logging Configuration: {why}")));
     let mut logging = given.unwrap_or_else(|| json!({}));
     let Some(members) = logging.as_object_mut() else {
         return Err(ApiError::serialization("loggingConfiguration must be an object"));

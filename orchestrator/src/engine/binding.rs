@@ -35,12 +35,8 @@ pub(super) enum Route {
 pub(super) async fn route(inner: &Inner, task: &ScheduleTask) -> Result<Route, Error> {
     let lease = Some(inner.config.lease);
     match &task.resource {
-        Resource::Activity(arn) => {
-            if inner.activities.exists(&*inner.store, arn).await? {
-                return Ok(Route::Queue { queue: arn.clone(), input: task.input.to_string(), lease: None });
-            }
-            Ok(Route::Refused(failure("States.Runtime", format!("The activity {arn} does not exist."))))
-        }
+        // Whether it exists was looked at before it was scheduled.
+        Resource::Activity(arn) => Ok(Route::Queue { queue: arn.clone(), input: task.input.to_string(), lease: None }),
         Resource::Lambda(arn) => {
             let name = lambda_name(arn);
             match worker_queue(inner, name).await? {

@@ -1,10 +1,11 @@
 //! One turn: load → decide → commit → hand out. A stale commit loads and decides again.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use asl::{Command, Event, Execution, Status, Stimulus, TaskId, TimerId, Turn, decide, replay};
+use asl::execution::{Decision, EventKind, Resource};
+use asl::{Command, Event, Execution, Status, Stimulus, TaskId, TimerId, Turn, decide, decide_without, replay};
 use metrics::counter;
 use tokio::time::Instant;
 
@@ -194,10 +195,8 @@ impl Engine {
     fn give_back(&self, task: TakenTask) {
         let engine = self.clone();
         tokio::spawn(async move {
-            let change =
-                Change { tasks: vec![TaskChange::Release { task: task.task, token: task.token }], ..Change::default() };
-            match engine.turn(task.execution, change).await {
-                Ok(_) => engine.0.dispatch.ring_all(),
+            match engine.0.store.release(task.execution, task.task, &task.token).await {
+                Ok(()) => engine.0.dispatch.ring_all(),
                 Err(error) => tracing::error!(
                     execution.id = %task.execution, error = &error as &dyn std::error::Error,
                     "A task whose poller went away could not be made visible again"
@@ -251,7 +250,13 @@ impl Inner {
         let mut goes_on = false;
         let mut stimuli: VecDeque<Stimulus> = change.stimuli.iter().cloned().collect();
         while let Some(stimulus) = stimuli.pop_front() {
-            let decision = decide(&machine.definition, current.as_ref().or(execution), &stimulus, &turn)?;
+            let before = current.as_ref().or(execution);
+            let mut decision = decide(&machine.definition, before, &stimulus, &turn)?;
+            // A task of an activity that does not exist is never scheduled: decide once more, knowing that.
+            let mut missing = BTreeSet::new();
+            while self.add_missing(&decision, &mut missing).await? {
+                decision = decide_without(&machine.definition, before, &stimulus, &turn, &missing)?;
+            }
             if let Some(task) = finished_by(&stimulus)
                 && !decision.events.is_empty()
             {
@@ -328,6 +333,20 @@ impl Inner {
             goes_on = false;
         }
         Ok(Draft { commit, execution: current, goes_on, handovers })
+    }
+
+    /// Adds the activities that the decision's tasks want and that do not exist; `false` if there are none.
+    async fn add_missing(&self, decision: &Decision, missing: &mut BTreeSet<String>) -> Result<bool, Error> {
+        let mut found = false;
+        for command in &decision.commands {
+            if let Command::ScheduleTask(task) = command
+                && let Resource::Activity(arn) = &task.resource
+                && !self.activities.exists(&*self.store, arn).await?
+            {
+                found |= missing.insert(arn.clone());
+            }
+        }
+        Ok(found)
     }
 
     fn add_end(&self, commit: &mut Commit, end: End, record: &ExecutionRecord, machine: &Machine, before: &Execution) {
@@ -434,9 +453,21 @@ fn end_of(execution: &Execution, now: asl::Timestamp) -> Option<End> {
     })
 }
 
-/// The state that was last worked on in these events, else before them.
+/// The state in which the last failure of these events happened.
 fn failed_state(events: &[Event], before: &Execution) -> Option<String> {
-    asl::execution::last_state(events, before).map(|name| name.to_string())
+    let failing = events.iter().rev().find(|event| {
+        matches!(
+            event.kind,
+            EventKind::TaskFailed { .. } | EventKind::TaskTimedOut { .. } | EventKind::EvaluationFailed { .. }
+        )
+    });
+    let frame = failing.or(events.last())?.frame;
+    let entered = events.iter().rev().find_map(|event| match &event.kind {
+        EventKind::StateEntered { name, .. } if event.frame == frame => Some(name.to_string()),
+        _ => None,
+    });
+    let open = || before.open_states().find(|open| open.id == frame).map(|open| open.state.name.to_string());
+    entered.or_else(open)
 }
 
 /// Waits longer and longer while the store is away, then gives the fault to the caller.

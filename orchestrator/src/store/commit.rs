@@ -99,13 +99,6 @@ pub enum TaskChange {
         /// What the one who resumes needs.
         submission: Value,
     },
-    /// `STARTED` → `SCHEDULED` again, if the token is still this one: whoever was to get it went away before it did.
-    Release {
-        /// The task.
-        task: TaskId,
-        /// The token it was started with.
-        token: TaskToken,
-    },
     /// It is over.
     Gone {
         /// The task.

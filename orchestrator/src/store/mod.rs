@@ -91,6 +91,10 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Gives reservations back at once (a poller that went away).
     async fn unclaim(&self, tasks: &[(ExecutionId, TaskId)]) -> Result<()>;
 
+    /// Makes a started task visible again whose taker went away before it heard of it; nothing if the token is not the
+    /// task's any more.
+    async fn release(&self, execution: ExecutionId, task: TaskId, token: &TaskToken) -> Result<()>;
+
     /// The open task with this key; `None` when it is over.
     async fn task(&self, execution: ExecutionId, task: TaskId) -> Result<Option<TaskRecord>>;
 

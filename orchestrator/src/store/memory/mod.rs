@@ -170,6 +170,11 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    async fn release(&self, execution: ExecutionId, task: TaskId, token: &TaskToken) -> Result<()> {
+        self.rows().release(execution, task, token, self.time());
+        Ok(())
+    }
+
     async fn task(&self, execution: ExecutionId, task: TaskId) -> Result<Option<TaskRecord>> {
         Ok(self.rows().tasks.get(&(execution, task)).map(|row| row.record.clone()))
     }

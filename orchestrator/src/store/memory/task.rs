@@ -43,6 +43,17 @@ impl Rows {
         }
     }
 
+    pub(super) fn release(&mut self, execution: ExecutionId, task: TaskId, token: &TaskToken, now: Timestamp) {
+        if let Some(row) = self.tasks.get_mut(&(execution, task))
+            && row.record.status == TaskStatus::Started
+            && row.record.token.as_ref() == Some(token)
+        {
+            row.record.status = TaskStatus::Scheduled;
+            row.record.lease_expires_at = None;
+            row.visible_at = now;
+        }
+    }
+
     pub(super) fn tasks_of(&self, execution: ExecutionId) -> Vec<TaskRecord> {
         let keys = (execution, TaskId(0))..=(execution, TaskId(u64::MAX));
         self.tasks.range(keys).map(|(_, row)| row.record.clone()).collect()
