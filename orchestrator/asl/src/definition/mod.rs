@@ -9,6 +9,9 @@ mod state;
 mod validate;
 mod warning;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 

@@ -166,7 +166,7 @@ mod tests {
             "arn:aws:states:::aws-sdk:glue:startJobRun.sync",
             "arn:aws:states:::lambda:invoke.sync",
         ] {
-            let message = Resource::parse(arn).unwrap_err();
+            let message = Resource::parse(arn).expect_err(arn);
             assert!(message.contains("does not support"), "{arn}: {message}");
         }
     }

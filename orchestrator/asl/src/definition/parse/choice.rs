@@ -1,14 +1,9 @@
 //! The Choice state.
 
-use serde_json::Value;
-
 use super::reader::Reader;
 use crate::definition::QueryLanguage::{JsonPath, Jsonata};
 use crate::definition::{Choice, Rule, StateKind};
 use crate::query::Condition;
-
-/// Fields of a rule that only its top level has.
-const TOP_ONLY: [&str; 3] = ["Next", "Assign", "Output"];
 
 impl Reader<'_> {
     /// The fields that only a Choice has.
@@ -31,15 +26,11 @@ impl Reader<'_> {
 
     /// The test; the comparators and their operands are the query language's affair.
     fn condition(&mut self) -> Option<Condition> {
-        let before = self.wrong_language_fields();
-        let whole = self.whole();
-        for (place, rule) in nested(whole) {
-            self.check_nested(rule, &self.at(&place));
-        }
-        if before {
+        // What AWS says of the other language's fields is all that needs saying of the rule.
+        if self.wrong_language_fields() || (self.language == JsonPath && self.has("Output")) {
             return None;
         }
-        match Condition::parse(whole, self.language) {
+        match Condition::parse(self.whole(), self.language) {
             Ok(condition) => {
                 self.notes.variables.borrow_mut().extend(condition.variables());
                 Some(condition)
@@ -59,27 +50,4 @@ impl Reader<'_> {
         };
         fields.iter().filter(|field| self.has(field) && self.value_in(language, field).is_none()).count() > 0
     }
-
-    /// Rules inside `And`, `Or`, `Not` are tests only.
-    fn check_nested(&self, rule: &Value, location: &str) {
-        let Some(fields) = rule.as_object() else { return };
-        for field in TOP_ONLY.iter().filter(|field| fields.contains_key(**field)) {
-            let message = format!("Field '{field}' is not supported");
-            self.findings.add(super::SCHEMA, location, message);
-        }
-        for (place, rule) in nested(rule) {
-            self.check_nested(rule, &format!("{location}/{place}"));
-        }
-    }
-}
-
-/// The rules directly inside a rule, each with its place: `And[0]`, `Or[1]`, `Not`.
-fn nested(rule: &Value) -> Vec<(String, &Value)> {
-    let mut rules = Vec::new();
-    for operator in ["And", "Or"] {
-        let list = rule.get(operator).and_then(Value::as_array).into_iter().flatten().enumerate();
-        rules.extend(list.map(|(index, rule)| (format!("{operator}[{index}]"), rule)));
-    }
-    rules.extend(rule.get("Not").map(|rule| ("Not".to_owned(), rule)));
-    rules
 }

@@ -29,12 +29,18 @@ pub(super) fn has_expression(value: &Value) -> bool {
     }
 }
 
-/// The AWS code of a finding in an expression.
-fn code(language: QueryLanguage, message: &str) -> &'static str {
-    match language {
-        JsonPath => SCHEMA,
-        Jsonata if message.starts_with("Reference to ") => "UNSUPPORTED_JSONATA_EXPRESSION",
-        Jsonata => "INVALID_JSONATA_EXPRESSION",
+const UNSUPPORTED: &str = "UNSUPPORTED_JSONATA_EXPRESSION";
+
+/// The AWS code of a finding in an expression, and its message as AWS writes it (measured).
+fn code(language: QueryLanguage, message: &str) -> (&'static str, &str) {
+    if language == JsonPath {
+        return (SCHEMA, message);
+    }
+    match message.strip_prefix("Invalid JSONata expression: ") {
+        Some(why) => ("INVALID_JSONATA_EXPRESSION", why),
+        None if message.starts_with("The JSONata expression ") => ("INVALID_JSONATA_EXPRESSION", message),
+        None if message.starts_with("Reference to ") => (UNSUPPORTED, message),
+        None => (SCHEMA, message),
     }
 }
 
@@ -75,18 +81,12 @@ impl<'v> Reader<'v> {
         }
     }
 
-    /// Reports findings of an expression parser.
-    ///
-    /// AWS locates a bad `x.$` at the object that holds it and a bad `{% %}` at the string itself
-    /// (recorded: `illegal_escapes`; measured: `UNSUPPORTED_JSONATA_EXPRESSION ... at /States/E/Output/v`).
+    /// Reports findings of an expression parser; an empty `field` is the object itself.
     pub(super) fn report(&self, field: &str, findings: Vec<Finding>) {
-        for Finding { location, message } in findings {
-            let inside = match location.rsplit_once('/') {
-                Some((parent, key)) if self.language == JsonPath && key.ends_with(".$") => parent,
-                _ => location.as_str(),
-            };
-            let location = if field.is_empty() { self.location.clone() } else { self.at(field) };
-            self.findings.add(code(self.language, &message), &format!("{location}{inside}"), message);
+        let location = if field.is_empty() { self.location.clone() } else { self.at(field) };
+        for finding in findings {
+            let (code, message) = code(self.language, &finding.message);
+            self.findings.add(code, &format!("{location}{}", finding.location), message);
         }
     }
 
@@ -103,10 +103,15 @@ impl<'v> Reader<'v> {
         }
     }
 
-    /// A field of JSONPath that holds a path.
+    /// A field of JSONPath that holds a path. A missing `$.` at its beginning is understood, as AWS does (recorded:
+    /// `"TimestampPath": "timestamp"` in `BASE_REFERENCE_IN_WAIT`).
     pub(super) fn path(&mut self, field: &'static str) -> Option<Expression> {
         let text = self.string_in(JsonPath, field)?;
-        self.expression(field, Expression::path(text))
+        let parsed = match text.starts_with(char::is_alphabetic) {
+            true => Expression::path(&format!("$.{text}")),
+            false => Expression::path(text),
+        };
+        self.expression(field, parsed)
     }
 
     /// A field of JSONPath that holds a path or a function call.
@@ -122,7 +127,7 @@ impl<'v> Reader<'v> {
         match delimited(text) {
             Some(inner) => self.expression(field, Expression::jsonata(inner)).map(Some).ok_or(()),
             None if has_expression(value) => {
-                let message = "A JSONata expression must start with '{%' and end with '%}'".to_owned();
+                let message = "The JSONata expression must start with '{%' and end with '%}'".to_owned();
                 self.report(field, vec![Finding { location: String::new(), message }]);
                 Err(())
             }
@@ -230,14 +235,11 @@ impl<'v> Reader<'v> {
         }
         match value {
             Value::String(text) => {
-                let Some(inner) = delimited(text) else { return };
-                let bare = without_strings(inner);
-                for member in STATES_MEMBER.captures_iter(&bare).filter_map(|found| found.get(1)) {
-                    if members.contains(&member.as_str()) {
-                        let message =
-                            format!("Reference to '$states.{}' is not supported in this field", member.as_str());
-                        self.findings.add("UNSUPPORTED_JSONATA_EXPRESSION", &self.at(field), message);
-                    }
+                // What cannot be read is reported where the field is.
+                let Some(Ok(expression)) = delimited(text).map(Expression::jsonata) else { return };
+                for member in expression.states_fields().iter().filter(|member| members.contains(&member.as_str())) {
+                    let message = format!("Reference to '$states.{member}' is not supported in this field");
+                    self.findings.add(UNSUPPORTED, &self.at(field), message);
                 }
             }
             Value::Array(items) => {
@@ -264,28 +266,8 @@ impl<'v> Reader<'v> {
     }
 }
 
-static STATES_MEMBER: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"\$states\s*\.\s*(result|errorOutput)\b").expect("the pattern is constant"));
-
 static VARIABLE_NAME: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"^\p{ID_Start}\p{ID_Continue}*$").expect("the pattern is constant"));
-
-/// An expression with its string literals emptied, so that their text is not taken for code.
-fn without_strings(expression: &str) -> String {
-    let mut bare = String::with_capacity(expression.len());
-    let mut quote = None;
-    let mut characters = expression.chars();
-    while let Some(character) = characters.next() {
-        match quote {
-            Some(_) if character == '\\' => drop(characters.next()),
-            Some(end) if character == end => quote = None,
-            Some(_) => {}
-            None if matches!(character, '"' | '\'') => quote = Some(character),
-            None => bare.push(character),
-        }
-    }
-    bare
-}
 
 /// Why `name` cannot be the name of a variable.
 fn variable_name_problem(name: &str) -> Option<String> {

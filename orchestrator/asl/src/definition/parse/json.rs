@@ -59,11 +59,13 @@ fn describe(text: &str, error: &serde_json::Error) -> (String, usize, usize) {
     let full = error.to_string();
     let position = format!(" at line {} column {}", error.line(), error.column());
     let message = full.strip_suffix(&position).unwrap_or(&full).to_owned();
-    let Some((start, end)) = word_at(text, error.line(), error.column()) else {
-        return (message, error.line(), error.column());
+    let line_start = line_start(text, error.line());
+    let Some((start, end)) = word_at(text, line_start + error.column().saturating_sub(1)) else {
+        // The reader counts bytes, people count characters.
+        let before = &text.as_bytes()[line_start..(line_start + error.column()).min(text.len())];
+        return (message, error.line(), String::from_utf8_lossy(before).chars().count());
     };
     let word = &text[start..end];
-    let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
     let column = text[line_start..end].chars().count() + 1;
     let message = format!(
         "Unrecognized token '{word}': was expecting (JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
@@ -71,11 +73,13 @@ fn describe(text: &str, error: &serde_json::Error) -> (String, usize, usize) {
     (message, error.line(), column)
 }
 
-/// The bounds of the bare word around a position (line and column count from 1, the column in bytes), unless it is
-/// one that JSON knows.
-fn word_at(text: &str, line: usize, column: usize) -> Option<(usize, usize)> {
-    let line_start: usize = text.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum();
-    let at = line_start + column.checked_sub(1)?;
+/// Where a line starts; lines count from 1.
+fn line_start(text: &str, line: usize) -> usize {
+    text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum()
+}
+
+/// The bounds of the bare word around a byte of the text, unless it is one that JSON knows.
+fn word_at(text: &str, at: usize) -> Option<(usize, usize)> {
     let part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     let bytes = text.as_bytes();
     if !bytes.get(at).copied().is_some_and(part) {

@@ -13,17 +13,9 @@ use crate::query::Template;
 /// The largest `MaxConcurrency` of a definition: what the API's 32-bit field holds.
 const CONCURRENCY_MAX: u64 = i32::MAX as u64;
 
-/// Fields that a Map has only with `Mode: DISTRIBUTED`.
-const DISTRIBUTED_ONLY: [&str; 8] = [
-    "ItemReader",
-    "ItemBatcher",
-    "ResultWriter",
-    "Label",
-    "ToleratedFailureCount",
-    "ToleratedFailureCountPath",
-    "ToleratedFailurePercentage",
-    "ToleratedFailurePercentagePath",
-];
+/// Fields that a Map has only with `Mode: DISTRIBUTED`. The tolerated failures are not among them: AWS takes them
+/// inline too, where they mean nothing (recorded: `base_map_TOLERATED_FAILURE_COUNT`).
+const DISTRIBUTED_ONLY: [&str; 4] = ["ItemReader", "ItemBatcher", "ResultWriter", "Label"];
 
 /// `ProcessorConfig`.
 enum Processor {
