@@ -1,6 +1,6 @@
 //! What a definition is once it has been read: plain values, every reference resolved.
 //!
-//! [`parse`] turns text into a [`StateMachine`] or into all findings at once; a machine that exists is valid.
+//! [`StateMachine::parse`] turns text into a [`StateMachine`] or into all findings at once; a machine that exists is valid.
 
 mod parse;
 mod resource;

@@ -1,6 +1,8 @@
 //! Definitions and what is said of them.
 
+mod failure;
 mod json;
+mod map;
 mod scope;
 mod state;
 mod whole;
