@@ -29,18 +29,30 @@ pub(super) fn has_expression(value: &Value) -> bool {
     }
 }
 
+const INVALID: &str = "INVALID_JSONATA_EXPRESSION";
 const UNSUPPORTED: &str = "UNSUPPORTED_JSONATA_EXPRESSION";
 
-/// The AWS code of a finding in an expression, and its message as AWS writes it (measured).
+/// The AWS code of a finding in an expression, and its message as AWS writes it: without JSONata's own code
+/// (measured: `INVALID_JSONATA_EXPRESSION: Unexpected end of expression`).
 fn code(language: QueryLanguage, message: &str) -> (&'static str, &str) {
     if language == JsonPath {
         return (SCHEMA, message);
     }
-    match message.strip_prefix("Invalid JSONata expression: ") {
-        Some(why) => ("INVALID_JSONATA_EXPRESSION", why),
-        None if message.starts_with("The JSONata expression ") => ("INVALID_JSONATA_EXPRESSION", message),
-        None if message.starts_with("Reference to ") => (UNSUPPORTED, message),
+    if let Some(why) = message.strip_prefix("Invalid JSONata expression: ") {
+        return (INVALID, without_code(why));
+    }
+    match message.strip_prefix("Unsupported JSONata expression: ") {
+        Some(why) => (UNSUPPORTED, why),
+        None if message.starts_with("The JSONata expression ") => (INVALID, message),
         None => (SCHEMA, message),
+    }
+}
+
+/// A message of the JSONata parser without `S0207: ` in front.
+fn without_code(message: &str) -> &str {
+    match message.split_once(": ") {
+        Some((code, why)) if code.len() == 5 && code.bytes().skip(1).all(|byte| byte.is_ascii_digit()) => why,
+        _ => message,
     }
 }
 

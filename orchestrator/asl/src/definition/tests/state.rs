@@ -230,6 +230,14 @@ fn jsonata_is_delimited_and_reads_states_where_they_are() {
     let pass = r#""Type": "Pass", "End": true"#;
     check_jsonata_state(&format!(r#"{TASK}, "Output": "{{% $states.result %}}""#), &[]);
     check_jsonata_state(&format!(r#"{pass}, "Output": "{{% '$states.result' %}}""#), &[]);
+    for (expression, expected) in [
+        ("{% 1 + %}", "INVALID_JSONATA_EXPRESSION: Unexpected end of expression"),
+        ("{% 1", "INVALID_JSONATA_EXPRESSION: The JSONata expression is not closed with '%}'"),
+        ("{% 1 ?? 2 %}", "UNSUPPORTED_JSONATA_EXPRESSION: The operator '??' is not supported"),
+    ] {
+        let fields = format!(r#"{pass}, "Output": {{ "v": "{expression}" }}"#);
+        check_jsonata_state(&fields, &[&format!("{expected} @ /Output/v")]);
+    }
     for (fields, member, place) in [
         (format!(r#"{pass}, "Output": {{ "a": ["{{% $states.result.x %}}"] }}"#), "result", "/Output/a[0]"),
         (format!(r#"{TASK}, "Arguments": "{{% $states.result %}}""#), "result", "/Arguments"),

@@ -45,11 +45,11 @@ pub(super) fn rule(value: &Value, place: &str, top: bool, findings: &mut Vec<Fin
 pub(super) fn jsonata(value: &Value, findings: &mut Vec<Finding>) -> Option<Test> {
     let mut reader = Reader { findings };
     let Some(members) = value.as_object() else {
-        return reader.refuse("", "Expected value of type Object");
+        return reader.refuse("", "Expected value of type [OBJECT]");
     };
     for name in members.keys() {
         if !OTHER_FIELDS.contains(&name.as_str()) && name != "Output" && name != "Condition" {
-            reader.refuse::<()>(&format!("/{name}"), "Field is not supported");
+            reader.refuse::<()>("", &format!("Field '{name}' is not supported"));
         }
     }
     let expression = match members.get("Condition") {
@@ -76,12 +76,13 @@ impl Reader<'_> {
 
     fn rule(&mut self, value: &Value, place: &str, top: bool, nesting: usize) -> Option<Test> {
         let Some(members) = value.as_object() else {
-            return self.refuse(place, "Expected value of type Object");
+            return self.refuse(place, "Expected value of type [OBJECT]");
         };
         let Some(nesting) = nesting.checked_sub(1) else {
             return self.refuse(place, "The rules are nested too deeply");
         };
         let mut tests = Vec::new();
+        let found = self.findings.len();
         for (name, operand) in members {
             let place = format!("{place}/{name}");
             match name.as_str() {
@@ -97,6 +98,8 @@ impl Reader<'_> {
         match tests.len() {
             1 => {}
             0 => return self.refuse(place, "A rule must have a comparator, 'And', 'Or' or 'Not'"),
+            // Fields that no rule has are not counted against it a second time.
+            _ if self.findings.len() > found => return None,
             _ => return self.refuse(place, "A rule must have exactly one comparator, 'And', 'Or' or 'Not'"),
         }
         tests.pop().flatten()
@@ -104,7 +107,7 @@ impl Reader<'_> {
 
     fn list(&mut self, name: &str, operand: &Value, place: &str, nesting: usize) -> Option<Test> {
         let Some(rules) = operand.as_array() else {
-            return self.refuse(place, "Expected value of type Array");
+            return self.refuse(place, "Expected value of type [ARRAY]");
         };
         if rules.is_empty() {
             return self.refuse(place, "The array must not be empty");
@@ -120,7 +123,9 @@ impl Reader<'_> {
 
     fn comparison(&mut self, name: &str, operand: &Value, members: &Map<String, Value>, place: &str) -> Option<Test> {
         if !is_comparator(name) {
-            return self.refuse(place, "Field is not supported");
+            // AWS locates an unknown field at the object that holds it.
+            let rule = &place[..place.len() - name.len() - 1];
+            return self.refuse(rule, &format!("Field '{name}' is not supported"));
         }
         let comparator = self.comparator(name, operand, place);
         // The place ends with the name of the comparator.
@@ -128,7 +133,7 @@ impl Reader<'_> {
         let variable = match members.get("Variable") {
             None => self.refuse(rule, "These fields are required: [Variable]"),
             Some(Value::String(text)) => self.path(text, &format!("{rule}/Variable")),
-            Some(_) => self.refuse(&format!("{rule}/Variable"), "Expected value of type String"),
+            Some(_) => self.refuse(&format!("{rule}/Variable"), "Expected value of type [STRING]"),
         };
         Some(Test::Compare(variable?, comparator?))
     }
@@ -145,19 +150,19 @@ impl Reader<'_> {
         if let Some((_, ty)) = TYPES.iter().find(|(text, _)| *text == name) {
             return match boolean(operand) {
                 Some(expected) => Some(Comparator::Is(*ty, expected)),
-                None => self.refuse(place, "Expected value of type Boolean"),
+                None => self.refuse(place, "Expected value of type [BOOLEAN]"),
             };
         }
         match name {
             "IsPresent" => match boolean(operand) {
                 Some(expected) => return Some(Comparator::IsPresent(expected)),
-                None => return self.refuse(place, "Expected value of type Boolean"),
+                None => return self.refuse(place, "Expected value of type [BOOLEAN]"),
             },
             "StringMatches" => {
                 return match operand.as_str().map(pattern) {
                     Some(Some(pattern)) => Some(Comparator::StringMatches(pattern)),
                     Some(None) => self.refuse(place, "A backslash in the pattern must be followed by '*' or '\\'"),
-                    None => self.refuse(place, "Expected value of type String"),
+                    None => self.refuse(place, "Expected value of type [STRING]"),
                 };
             }
             _ => {}
@@ -168,13 +173,13 @@ impl Reader<'_> {
                 Some(text) => {
                     self.path(text, place).map(|path| Comparator::Compare(kind, relation, Operand::Path(path)))
                 }
-                None => self.refuse(place, "Expected value of type String"),
+                None => self.refuse(place, "Expected value of type [STRING]"),
             };
         }
         let problem = match kind {
-            Kind::String if !operand.is_string() => Some("Expected value of type String"),
-            Kind::Numeric if !operand.is_number() => Some("Expected value of type Number"),
-            Kind::Boolean if !operand.is_boolean() => Some("Expected value of type Boolean"),
+            Kind::String if !operand.is_string() => Some("Expected value of type [STRING]"),
+            Kind::Numeric if !operand.is_number() => Some("Expected value of type [NUMBER]"),
+            Kind::Boolean if !operand.is_boolean() => Some("Expected value of type [BOOLEAN]"),
             Kind::Timestamp if operand.as_str().and_then(timestamp).is_none() => {
                 Some("String does not match RFC3339 timestamp")
             }

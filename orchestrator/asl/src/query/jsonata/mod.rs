@@ -57,7 +57,7 @@ impl Program {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut ast =
             jsonata_core::parser::parse(text).map_err(|error| format!("Invalid JSONata expression: {error}"))?;
-        let scan = scan::scan(&mut ast)?;
+        let scan = scan::scan(&mut ast).map_err(|why| format!("Unsupported JSONata expression: {why}"))?;
         Ok(Self { lookup: scan::lookup(&ast), scan, ast })
     }
 
