@@ -136,6 +136,7 @@ impl<'a> Evaluation<'a> {
     ) -> Result<Option<Arc<VariableMap>>, Fault> {
         let Some(template) = assign else { return Ok(None) };
         match self.template(template, "Assign", input, extras)? {
+            Value::Object(values) if values.is_empty() => Ok(None),
             Value::Object(values) => Ok(Some(Arc::new(values.into_iter().collect()))),
             other => Err(self.runtime(format!("The Assign field must be an object, but was: {other}"))),
         }

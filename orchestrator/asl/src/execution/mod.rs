@@ -52,7 +52,8 @@ pub enum Status {
 /// The identity of an execution: what the context object shows and the history starts with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// The key the store and task tokens use.
+    /// The key the store and task tokens use. Written as 32 hexadecimal digits: JSON databases have no such numbers.
+    #[serde(with = "hexadecimal")]
     pub id: u128,
     /// The execution's ARN.
     pub arn: String,
@@ -284,4 +285,17 @@ pub enum DecideError {
         /// What does not fit.
         reason: String,
     },
+}
+
+mod hexadecimal {
+    use serde::{Deserialize as _, Deserializer, Serializer, de};
+
+    pub fn serialize<S: Serializer>(id: &u128, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{id:032x}"))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u128, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        u128::from_str_radix(&text, 16).map_err(de::Error::custom)
+    }
 }
