@@ -1,0 +1,117 @@
+//! What a running job is given, and where it reports to.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use serde_json::{Map, Value};
+
+use super::{Arguments, Code, JobError, JobStatus, Output};
+use crate::lake::{Lake, Partition, PartitionLock, Success};
+
+/// The surroundings of one run. Reports survive a failure: metrics and outputs of a failed job are in its result.
+#[derive(Debug)]
+pub struct JobContext {
+    /// The lake.
+    pub lake: Lake,
+    /// The command line.
+    pub arguments: Arguments,
+    /// This run.
+    pub run_id: String,
+    lock_owner: String,
+    pub(super) report: Mutex<Report>,
+    pub(super) locks: Mutex<Vec<Arc<PartitionLock>>>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    pub metrics: Map<String, Value>,
+    pub outputs: Vec<Output>,
+    pub warnings: Vec<String>,
+}
+
+/// How a job that did not fail ended.
+#[derive(Clone, Debug)]
+pub struct Finish {
+    pub(super) status: JobStatus,
+    pub(super) code: String,
+    pub(super) message: String,
+}
+
+impl Finish {
+    /// All done.
+    pub fn succeeded(message: impl Into<String>) -> Finish {
+        Finish { status: JobStatus::Succeeded, code: "OK".to_owned(), message: message.into() }
+    }
+
+    /// Rightly nothing to do.
+    pub fn skipped(code: Code, message: impl Into<String>) -> Finish {
+        Finish { status: JobStatus::Skipped, code: code.as_str().to_owned(), message: message.into() }
+    }
+
+    /// Done, but some partitions failed.
+    pub fn partial(code: Code, message: impl Into<String>) -> Finish {
+        Finish { status: JobStatus::Partial, code: code.as_str().to_owned(), message: message.into() }
+    }
+}
+
+impl JobContext {
+    pub(super) fn new(lake: Lake, arguments: Arguments, run_id: String, lock_owner: String) -> JobContext {
+        JobContext { lake, arguments, run_id, lock_owner, report: Mutex::default(), locks: Mutex::default() }
+    }
+
+    /// Sets a metric of the result.
+    pub fn metric(&self, name: &str, value: impl Into<Value>) {
+        self.report.lock().metrics.insert(name.to_owned(), value.into());
+    }
+
+    /// Adds a warning to the result, and logs it.
+    pub fn warn(&self, message: impl Into<String>) {
+        let message = message.into();
+        tracing::warn!("{message}");
+        self.report.lock().warnings.push(message);
+    }
+
+    /// Adds a published partition to the outputs.
+    pub fn output(&self, partition: &Partition, success: &Success) {
+        let output = Output {
+            uri: partition.uri(),
+            rows: success.rows.unwrap_or_default(),
+            files: success.files.len() as u64,
+            bytes: success.bytes(),
+        };
+        tracing::info!(
+            row_count = output.rows,
+            size_bytes = output.bytes,
+            "Published {} rows in {} file(s) to `{}`",
+            output.rows,
+            output.files,
+            output.uri
+        );
+        self.report.lock().outputs.push(output);
+    }
+
+    /// Takes a partition's lock until the job ends, however it ends.
+    ///
+    /// # Errors
+    /// `CONCURRENT_RUNS_EXCEEDED` while another run holds it; `STORAGE_ERROR`.
+    pub async fn lock(&self, partition: &Partition) -> Result<Arc<PartitionLock>, JobError> {
+        let lock = PartitionLock::acquire(partition, &self.lock_owner).await?;
+        self.locks.lock().push(lock.clone());
+        Ok(lock)
+    }
+
+    /// Runs heavy work (plans, parsing) off the async threads, so that locks are renewed meanwhile.
+    ///
+    /// # Errors
+    /// The work's own; a panic in it is `UNEXPECTED_ERROR`.
+    pub async fn blocking<T, F>(&self, work: F) -> Result<T, JobError>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> Result<T, JobError> + Send + 'static,
+    {
+        match tokio::task::spawn_blocking(work).await {
+            Ok(done) => done,
+            Err(error) => Err(JobError::new(Code::UnexpectedError, format!("a step of the job broke off: {error}"))),
+        }
+    }
+}

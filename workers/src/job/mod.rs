@@ -1,0 +1,21 @@
+//! Jobs and functions: what a worker can run, how arguments come in and how results go out.
+//!
+//! A job runs in its own process (`stepwell job NAME --ds …`, [`main_job`]) and ends with a [`JobResult`] as the last line
+//! of standard output; a function runs inside the worker, JSON in, JSON out. Both are found by name in the registries
+//! [`jobs`] and [`functions`].
+
+mod arguments;
+mod context;
+mod error;
+mod process;
+mod registry;
+mod result;
+mod run;
+
+pub use arguments::Arguments;
+pub use context::{Finish, JobContext};
+pub use error::{Code, JobError};
+pub use process::{Usage, main_job, usage};
+pub use registry::{FunctionDefinition, FunctionRun, JobDefinition, JobRun, function, functions, job, jobs};
+pub use result::{JobResult, JobStatus, Output};
+pub use run::{run_job, run_job_on};

@@ -1,0 +1,328 @@
+//! The data-quality rules of prices.
+//!
+//! Source: pipelines.md 1.7.
+
+use std::collections::HashMap;
+
+use chrono::NaiveDate;
+use polars::error::PolarsResult;
+use polars::prelude::{DataFrame, DataType, Float64Chunked};
+
+use crate::lake::read::{CORRUPT_COLUMN, MICROS_PER_DAY};
+
+/// A rule whose violation makes a record unfit to be published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Critical {
+    NullSymbol,
+    NegativePrice,
+    NegativeVolume,
+    Malformed,
+    WrongPartition,
+}
+
+impl Critical {
+    pub const ALL: [Critical; 5] = [
+        Critical::NullSymbol,
+        Critical::NegativePrice,
+        Critical::NegativeVolume,
+        Critical::Malformed,
+        Critical::WrongPartition,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Critical::NullSymbol => "null_symbol",
+            Critical::NegativePrice => "negative_price",
+            Critical::NegativeVolume => "negative_volume",
+            Critical::Malformed => "malformed",
+            Critical::WrongPartition => "wrong_partition",
+        }
+    }
+
+    fn message(self, records: u64) -> String {
+        let what = match self {
+            Critical::NullSymbol => "null symbol present",
+            Critical::NegativePrice => "negative price present",
+            Critical::NegativeVolume => "negative volume present",
+            Critical::Malformed => "malformed record present",
+            Critical::WrongPartition => "wrong partition",
+        };
+        format!("{what} ({records} records)")
+    }
+}
+
+/// Limits given as arguments.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub expected_min_records: u64,
+    /// In percent; a rate strictly above it fails the day.
+    pub max_critical_error_rate: f64,
+}
+
+/// What the rules found.
+#[derive(Clone, Debug)]
+pub(super) struct Verdict {
+    /// Per record, the critical rules it violates, comma separated; `None` for a good one.
+    pub reasons: Vec<Option<String>>,
+    /// Records that violate each critical rule, in the order of [`Critical::ALL`].
+    pub critical: [u64; 5],
+    /// Records that violate any critical rule.
+    pub critical_records: u64,
+    /// Violations of each warning rule, by name.
+    pub warnings: Vec<(&'static str, u64)>,
+    /// Messages in the order of the rules, or `DQ OK`.
+    pub messages: Vec<String>,
+    /// `critical_records / records × 100`.
+    pub rate: f64,
+    /// Whether the rate is above the limit.
+    pub failed: bool,
+}
+
+/// Judges rows that have the known columns with their types.
+pub(super) fn judge(frame: &DataFrame, ds: NaiveDate, limits: Limits) -> PolarsResult<Verdict> {
+    let violations = critical_violations(frame, ds)?;
+    let mut critical = [0; 5];
+    for (rule, count) in critical.iter_mut().enumerate() {
+        *count = violations.iter().filter(|bits| **bits & (1 << rule) != 0).count() as u64;
+    }
+    let critical_records = violations.iter().filter(|bits| **bits != 0).count() as u64;
+    let records = frame.height() as u64;
+    let rate = if records == 0 { 0.0 } else { critical_records as f64 / records as f64 * 100.0 };
+    let failed = rate > limits.max_critical_error_rate;
+
+    let mut messages: Vec<String> = Critical::ALL
+        .iter()
+        .zip(critical)
+        .filter(|(_, count)| *count > 0)
+        .map(|(rule, count)| rule.message(count))
+        .collect();
+    let mut warnings = Vec::new();
+    let mut warn = |name, count: u64, message: String| {
+        warnings.push((name, count));
+        if count > 0 {
+            messages.push(message);
+        }
+    };
+    let groups = duplicate_keys(frame)?;
+    warn("duplicate_key", groups, format!("duplicate key detected ({groups} groups)"));
+    let low = records < limits.expected_min_records;
+    let message = format!("low record count: {records} < {}", limits.expected_min_records);
+    warn("low_record_count", u64::from(low), message);
+    let numeric = invalid_numeric_types(frame);
+    warn("invalid_numeric_type", numeric, format!("invalid numeric type issues: {numeric}"));
+    let disordered = ohlc_disorder(frame)?;
+    warn("ohlc_order", disordered, format!("ohlc order violated ({disordered} records)"));
+    let sparse = sparse_columns(frame)?;
+    warn("null_ratio", sparse.len() as u64, format!("null ratio above 5%: {}", sparse.join(", ")));
+    if failed {
+        messages.push(format!("Critical Error Rate: {rate:.2}% (threshold: {:?}%)", limits.max_critical_error_rate));
+    }
+    if messages.is_empty() {
+        messages.push("DQ OK".to_owned());
+    }
+    let reasons = violations.into_iter().map(reason).collect();
+    Ok(Verdict { reasons, critical, critical_records, warnings, messages, rate, failed })
+}
+
+fn reason(bits: u8) -> Option<String> {
+    let names: Vec<_> = Critical::ALL.iter().filter(|rule| bits & (1 << **rule as u8) != 0).map(|r| r.name()).collect();
+    (!names.is_empty()).then(|| names.join(","))
+}
+
+/// Per record, a bit for each critical rule it violates.
+fn critical_violations(frame: &DataFrame, ds: NaiveDate) -> PolarsResult<Vec<u8>> {
+    let mut bits = vec![0u8; frame.height()];
+    let mut mark = |row: usize, rule: Critical| bits[row] |= 1 << rule as u8;
+    for (row, symbol) in frame.column("symbol")?.str()?.iter().enumerate() {
+        if symbol.is_none_or(|symbol| symbol.trim().is_empty()) {
+            mark(row, Critical::NullSymbol);
+        }
+    }
+    for name in ["price", "open", "high", "low", "close", "adjusted_close"] {
+        // `price` is no known column: it may be absent, and of any type.
+        let Ok(column) = frame.column(name) else { continue };
+        let Ok(values) = column.cast(&DataType::Float64) else { continue };
+        for (row, value) in values.f64()?.iter().enumerate() {
+            if value.is_some_and(|value| value < 0.0) {
+                mark(row, Critical::NegativePrice);
+            }
+        }
+    }
+    for (row, volume) in numbers(frame, "volume")?.iter().enumerate() {
+        if volume.is_some_and(|volume| volume < 0.0) {
+            mark(row, Critical::NegativeVolume);
+        }
+    }
+    if let Ok(corrupt) = frame.column(CORRUPT_COLUMN) {
+        for row in (0..frame.height()).filter(|row| corrupt.get(*row).is_ok_and(|value| !value.is_null())) {
+            mark(row, Critical::Malformed);
+        }
+    }
+    let day = i64::from(ds.to_epoch_days());
+    for (row, micros) in frame.column("timestamp")?.datetime()?.physical().iter().enumerate() {
+        match micros {
+            None => mark(row, Critical::Malformed),
+            Some(micros) if micros.div_euclid(MICROS_PER_DAY) != day => mark(row, Critical::WrongPartition),
+            Some(_) => {}
+        }
+    }
+    Ok(bits)
+}
+
+fn numbers<'f>(frame: &'f DataFrame, name: &str) -> PolarsResult<&'f Float64Chunked> {
+    frame.column(name)?.f64()
+}
+
+/// Groups of records with the same symbol and timestamp.
+fn duplicate_keys(frame: &DataFrame) -> PolarsResult<u64> {
+    let mut seen: HashMap<(&str, i64), u32> = HashMap::with_capacity(frame.height());
+    let timestamps = frame.column("timestamp")?.datetime()?;
+    for (symbol, micros) in frame.column("symbol")?.str()?.iter().zip(timestamps.physical().iter()) {
+        if let (Some(symbol), Some(micros)) = (symbol, micros) {
+            *seen.entry((symbol, micros)).or_default() += 1;
+        }
+    }
+    Ok(seen.values().filter(|count| **count > 1).count() as u64)
+}
+
+fn invalid_numeric_types(frame: &DataFrame) -> u64 {
+    let named = ["price", "amount", "value"].iter().filter_map(|name| frame.column(name).ok());
+    named.filter(|column| !matches!(column.dtype(), DataType::Decimal(..))).count() as u64
+}
+
+/// Records whose low is above, or whose high is below, open or close, by more than a millionth.
+fn ohlc_disorder(frame: &DataFrame) -> PolarsResult<u64> {
+    let column = |name| numbers(frame, name);
+    let (open, high, low, close) = (column("open")?, column("high")?, column("low")?, column("close")?);
+    let mut count = 0;
+    for (((open, high), low), close) in open.iter().zip(high.iter()).zip(low.iter()).zip(close.iter()) {
+        let (Some(open), Some(close)) = (open, close) else { continue };
+        let (floor, ceiling) = (open.min(close), open.max(close));
+        let too_high = low.is_some_and(|low| low - floor > 1e-6 * floor.abs());
+        let too_low = high.is_some_and(|high| ceiling - high > 1e-6 * ceiling.abs());
+        count += u64::from(too_high || too_low);
+    }
+    Ok(count)
+}
+
+/// The price columns with more than 5 % nulls.
+fn sparse_columns(frame: &DataFrame) -> PolarsResult<Vec<String>> {
+    let mut sparse = Vec::new();
+    for name in ["open", "high", "low", "close", "volume"] {
+        let nulls = frame.column(name)?.null_count();
+        if nulls * 20 > frame.height() {
+            sparse.push(format!("{name} {:.2}%", nulls as f64 / frame.height() as f64 * 100.0));
+        }
+    }
+    Ok(sparse)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::columns::KNOWN;
+    use super::*;
+    use crate::lake::read::conform;
+    use polars::prelude::df;
+
+    const GOOD: Limits = Limits { expected_min_records: 1, max_critical_error_rate: 5.0 };
+
+    fn row(symbol: Option<&str>, at: Option<&str>, prices: [Option<f64>; 5], volume: Option<f64>) -> DataFrame {
+        let [open, high, low, close, adjusted] = prices;
+        let frame = df!(
+            "symbol" => [symbol], "timestamp" => [at], "open" => [open], "high" => [high], "low" => [low],
+            "close" => [close], "adjusted_close" => [adjusted], "volume" => [volume],
+        );
+        conform(&frame.unwrap(), KNOWN).unwrap()
+    }
+
+    fn verdict(frame: &DataFrame, limits: Limits) -> Verdict {
+        judge(frame, "2012-05-18".parse().unwrap(), limits).unwrap()
+    }
+
+    const DAY: Option<&str> = Some("2012-05-18T00:00:00Z");
+    const PRICES: [Option<f64>; 5] = [Some(2.0), Some(3.0), Some(1.0), Some(2.5), Some(2.5)];
+
+    #[test]
+    fn each_critical_rule_finds_its_record() {
+        let volume = Some(1.0);
+        let negative = |at: usize| {
+            let mut prices = PRICES;
+            prices[at] = Some(-0.01);
+            row(Some("A"), DAY, prices, volume)
+        };
+        let cases = [
+            (row(None, DAY, PRICES, volume), "null_symbol"),
+            (row(Some("  "), DAY, PRICES, volume), "null_symbol"),
+            (negative(0), "negative_price"),
+            (negative(1), "negative_price"),
+            (negative(2), "negative_price"),
+            (negative(3), "negative_price"),
+            (negative(4), "negative_price"),
+            (row(Some("A"), DAY, PRICES, Some(-1.0)), "negative_volume"),
+            (row(Some("A"), None, PRICES, volume), "malformed"),
+            (row(Some("A"), Some("2012-05-19T00:00:00Z"), PRICES, volume), "wrong_partition"),
+            (row(Some("A"), Some("2012-05-18T01:00:00+02:00"), PRICES, volume), "wrong_partition"),
+            (row(None, DAY, PRICES, Some(-1.0)), "null_symbol,negative_volume"),
+        ];
+        for (frame, expected) in cases {
+            let verdict = verdict(&frame, GOOD);
+            assert_eq!(verdict.reasons[0].as_deref(), Some(expected));
+            assert_eq!((verdict.critical_records, verdict.rate, verdict.failed), (1, 100.0, true), "{expected}");
+        }
+        let good = verdict(&row(Some("A"), Some("2012-05-18T23:59:59.999999Z"), PRICES, volume), GOOD);
+        assert_eq!((good.messages, good.reasons), (vec!["DQ OK".to_owned()], vec![None]));
+    }
+
+    #[test]
+    fn a_corrupt_record_and_an_undeclared_negative_price_are_critical() {
+        let mut frame = row(Some("A"), DAY, PRICES, Some(1.0));
+        frame.with_column(df!(CORRUPT_COLUMN => ["x"]).unwrap().columns()[0].clone()).unwrap();
+        frame.with_column(df!("price" => [-1i64]).unwrap().columns()[0].clone()).unwrap();
+        assert_eq!(verdict(&frame, GOOD).reasons[0].as_deref(), Some("negative_price,malformed"));
+    }
+
+    #[test]
+    fn the_rate_must_be_strictly_above_the_limit_and_counts_records_once() {
+        let mut frame = row(None, DAY, PRICES, Some(-1.0));
+        for _ in 0..19 {
+            frame.vstack_mut(&row(Some("A"), DAY, PRICES, Some(1.0))).unwrap();
+        }
+        let at_limit = verdict(&frame, GOOD);
+        assert_eq!((at_limit.rate, at_limit.failed, at_limit.critical_records), (5.0, false, 1));
+        assert_eq!(at_limit.critical, [1, 0, 1, 0, 0], "each rule is counted, the record once");
+        let above = verdict(&frame, Limits { max_critical_error_rate: 4.99, ..GOOD });
+        assert!(above.failed);
+        assert_eq!(above.messages.last().unwrap(), "Critical Error Rate: 5.00% (threshold: 4.99%)");
+        assert_eq!(above.messages[..2], ["null symbol present (1 records)", "negative volume present (1 records)"]);
+    }
+
+    #[test]
+    fn each_warning_rule_says_its_message() {
+        let mut prices = PRICES;
+        prices[2] = Some(2.1);
+        let disordered = row(Some("A"), DAY, prices, Some(1.0));
+        let mut low_high = PRICES;
+        low_high[1] = Some(2.4);
+        let twice = row(Some("A"), DAY, PRICES, Some(1.0));
+        let twice = twice.vstack(&twice).unwrap();
+        let mut named = row(Some("A"), DAY, PRICES, Some(1.0));
+        named.with_column(df!("amount" => [1.0]).unwrap().columns()[0].clone()).unwrap();
+        let strict = Limits { expected_min_records: 100, ..GOOD };
+        for (frame, limits, rule, message) in [
+            (disordered, GOOD, "ohlc_order", "ohlc order violated (1 records)"),
+            (row(Some("A"), DAY, low_high, Some(1.0)), GOOD, "ohlc_order", "ohlc order violated (1 records)"),
+            (twice, GOOD, "duplicate_key", "duplicate key detected (1 groups)"),
+            (named, GOOD, "invalid_numeric_type", "invalid numeric type issues: 1"),
+            (row(Some("A"), DAY, PRICES, None), GOOD, "null_ratio", "null ratio above 5%: volume 100.00%"),
+            (row(Some("A"), DAY, PRICES, Some(1.0)), strict, "low_record_count", "low record count: 1 < 100"),
+        ] {
+            let verdict = verdict(&frame, limits);
+            assert_eq!(verdict.messages, [message]);
+            assert!(verdict.warnings.contains(&(rule, 1)), "{rule}: {:?}", verdict.warnings);
+            assert!(!verdict.failed);
+        }
+        let mut close_to_low = PRICES;
+        close_to_low[2] = Some(2.000_001);
+        assert_eq!(verdict(&row(Some("A"), DAY, close_to_low, Some(1.0)), GOOD).messages, ["DQ OK"], "tolerance");
+    }
+}

@@ -1,0 +1,153 @@
+//! The lake: datasets as folders of Parquet files on `file://` and `s3://`.
+//!
+//! Jobs address a place as bucket and prefix (or as one URI) through [`Lake`], read rows with declared types
+//! ([`read`]), and replace whole partitions ([`publish`]) so that a reader sees the old one or the new one. What this
+//! module does not do: decide what the data mean; that is the jobs' part.
+
+mod crash;
+mod error;
+mod fingerprint;
+mod folder;
+mod hidden;
+mod location;
+mod lock;
+mod partition;
+pub mod publish;
+pub mod read;
+mod store;
+mod success;
+mod write;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+pub use crash::CrashPoint;
+pub use error::Error;
+pub use fingerprint::{Fingerprint, FingerprintChange, record_fingerprint};
+pub use folder::Folder;
+pub use hidden::is_data;
+pub use location::Location;
+pub use lock::{LOCK_SECONDS, PartitionLock};
+pub use partition::{Partition, PartitionRead, PartitionState, Table, hive_name, hive_value};
+pub use store::{Object, Store};
+pub(crate) use success::audit_time;
+pub use success::{SUCCESS_NAME, Success, SuccessFile};
+pub use write::{Codec, FileSizing, encode_parquet};
+
+/// Where buckets are, and the connections already made to them. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Lake {
+    /// The folder whose sub-folders stand for buckets; `None`: buckets are real S3 buckets.
+    root: Option<Location>,
+    crash: Arc<CrashPoint>,
+    buckets: Arc<Mutex<HashMap<String, Store>>>,
+}
+
+impl Lake {
+    /// The lake of the environment: `STEPWELL_LAKE` is the storage root (a path, `file://` or `s3://bucket/prefix`);
+    /// when it is absent or exactly `s3://`, buckets are real S3 buckets. `STEPWELL_CRASH_AT_WRITE=n` aborts the process
+    /// before its n-th write (crash tests).
+    ///
+    /// # Errors
+    /// If `STEPWELL_LAKE` is no location or the crash point no number.
+    pub fn from_env() -> Result<Lake, Error> {
+        let root = std::env::var("STEPWELL_LAKE").unwrap_or_default();
+        Ok(Lake { crash: Arc::new(CrashPoint::from_env()?), ..Lake::at(&root)? })
+    }
+
+    /// The lake whose buckets are folders under `root`; an empty root or `s3://` means real buckets.
+    ///
+    /// # Errors
+    /// If `root` is no location.
+    pub fn at(root: &str) -> Result<Lake, Error> {
+        let root = match root.trim() {
+            "" | "s3://" | "s3a://" => None,
+            root => Some(Location::parse(root)?),
+        };
+        Ok(Lake { root, crash: Arc::default(), buckets: Arc::default() })
+    }
+
+    /// This lake, with a fresh count of writes and a crash at the given point.
+    #[must_use]
+    pub fn with_crash_point(&self, crash: CrashPoint) -> Lake {
+        // Connections carry the crash point, so they are not shared with the other lake.
+        Lake { root: self.root.clone(), crash: Arc::new(crash), buckets: Arc::default() }
+    }
+
+    /// Write steps so far, counted for crash tests.
+    pub fn write_count(&self) -> u64 {
+        self.crash.write_count()
+    }
+
+    /// The folder `prefix` of a bucket. The bucket is a name (a folder under the root, or a real bucket) or a URI.
+    ///
+    /// # Errors
+    /// If bucket or prefix is malformed, or the connection cannot be configured.
+    pub fn folder(&self, bucket: &str, prefix: &str) -> Result<Folder, Error> {
+        let location = if bucket.contains("://") || bucket.starts_with('/') {
+            self.place(Location::parse(bucket)?)?
+        } else {
+            self.place(Location::bucket(bucket)?)?
+        };
+        self.open(&location.child(prefix)?)
+    }
+
+    /// The folder a URI names. Under a storage root `s3://bucket/key` is `<root>/bucket/key`, so that the input of a
+    /// pipeline is the same here and on AWS.
+    ///
+    /// # Errors
+    /// As [`Lake::folder`].
+    pub fn folder_at(&self, uri: &str) -> Result<Folder, Error> {
+        self.open(&self.place(Location::parse(uri)?)?)
+    }
+
+    fn place(&self, location: Location) -> Result<Location, Error> {
+        match (&self.root, location) {
+            (Some(root), Location::S3 { bucket, key }) => root.child(&bucket)?.child(&key),
+            (_, location) => Ok(location),
+        }
+    }
+
+    fn open(&self, location: &Location) -> Result<Folder, Error> {
+        let bucket = match location {
+            Location::S3 { bucket, .. } => bucket.as_str(),
+            Location::File { .. } => "",
+        };
+        let mut buckets = self.buckets.lock();
+        let store = match buckets.get(bucket) {
+            Some(store) => store.clone(),
+            None => {
+                let store = Store::open(location, self.crash.clone())?;
+                buckets.insert(bucket.to_owned(), store.clone());
+                store
+            }
+        };
+        Ok(Folder::new(store, location.key()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_is_a_folder_under_the_root_or_a_place_of_its_own() {
+        let rooted = Lake::at("/srv/lake").unwrap();
+        let real = Lake::at("s3://").unwrap();
+        for (lake, bucket, prefix, uri) in [
+            (&rooted, "raw", "a/b/", "file:///srv/lake/raw/a/b"),
+            (&rooted, "s3://raw/x", "a", "file:///srv/lake/raw/x/a"),
+            (&rooted, "file:///x/raw", "", "file:///x/raw"),
+            (&rooted, "/x/raw", "/a", "file:///x/raw/a"),
+            (&real, "raw", "a/b", "s3://raw/a/b"),
+            (&real, "s3a://raw", "", "s3://raw"),
+        ] {
+            assert_eq!(lake.folder(bucket, prefix).unwrap().uri(), uri, "{bucket} {prefix}");
+        }
+        assert!(rooted.folder("raw", "../../etc").is_err(), "no way out of the root");
+        assert!(rooted.folder("../raw", "").is_err());
+        assert!(rooted.folder("", "x").is_err());
+    }
+}

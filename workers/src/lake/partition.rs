@@ -1,0 +1,256 @@
+//! Partitions of a table: `key=value` folders, whether they are complete, and reading them.
+
+use std::io::Cursor;
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+use percent_encoding::percent_decode_str;
+use polars::prelude::{DataFrame, ParquetReader, SerReader};
+
+use super::publish::STAGING;
+use super::success::{SUCCESS_NAME, Success, SuccessFile};
+use super::{Error, Folder, Object, is_data};
+
+/// What stands for null in a partition's path.
+const NULL_VALUE: &str = "__HIVE_DEFAULT_PARTITION__";
+/// A reader starts again when the files it was told of are replaced under it.
+const READ_ATTEMPTS_MAX: u32 = 5;
+/// Files of a partition fetched at once.
+const FILES_AT_ONCE: usize = 8;
+
+/// `key=value` as a folder name; what a path cannot hold is percent-encoded.
+pub fn hive_name(key: &str, value: Option<&str>) -> String {
+    let mut name = format!("{key}=");
+    for byte in value.filter(|value| !value.is_empty()).unwrap_or(NULL_VALUE).bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b' ' => name.push(char::from(byte)),
+            _ => name.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    name
+}
+
+/// The value of a `key=value` folder name, decoded; `None` if the name has another key, `Some(None)` for null.
+pub fn hive_value(name: &str, key: &str) -> Option<Option<String>> {
+    let value = name.strip_prefix(key)?.strip_prefix('=')?;
+    if value == NULL_VALUE {
+        return Some(None);
+    }
+    Some(Some(percent_decode_str(value).decode_utf8_lossy().into_owned()))
+}
+
+/// A table: a folder whose `ds=…` children are its partitions. Other children (`compacted`, `quarantine`) are not its data.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// Where it is.
+    pub folder: Folder,
+}
+
+impl Table {
+    /// The table in a folder.
+    pub fn new(folder: Folder) -> Table {
+        Table { folder }
+    }
+
+    /// The partition of a day, whether it exists or not.
+    pub fn partition(&self, ds: &str) -> Partition {
+        Partition { table: self.folder.clone(), name: hive_name("ds", Some(ds)) }
+    }
+
+    /// The days that have a folder, ascending; incomplete ones included.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn days(&self) -> Result<Vec<String>, Error> {
+        let mut days: Vec<String> =
+            self.folder.folders().await?.iter().filter_map(|name| hive_value(name, "ds").flatten()).collect();
+        days.sort();
+        Ok(days)
+    }
+}
+
+/// One partition of a table.
+#[derive(Clone, Debug)]
+pub struct Partition {
+    pub(super) table: Folder,
+    pub(super) name: String,
+}
+
+/// What is in a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PartitionState {
+    /// No data.
+    Absent,
+    /// Published: exactly these files.
+    Complete(Success),
+    /// Put there by others, in a table without any `_SUCCESS`: all data files count.
+    Legacy(Vec<Object>),
+    /// Data files of an attempt that did not finish.
+    Incomplete(Vec<Object>),
+}
+
+impl PartitionState {
+    /// Whether the partition can be read as a whole.
+    pub fn is_complete(&self) -> bool {
+        matches!(self, PartitionState::Complete(_) | PartitionState::Legacy(_))
+    }
+}
+
+/// A partition's rows.
+#[derive(Clone, Debug)]
+pub struct PartitionRead {
+    /// The rows, files in order.
+    pub frame: DataFrame,
+    /// What they came from: `Complete` or `Legacy`.
+    pub state: PartitionState,
+}
+
+impl Partition {
+    /// The partition of a table's folder by its folder name (`ds=2024-12-07`).
+    pub fn new(table: Folder, name: &str) -> Partition {
+        Partition { table, name: name.to_owned() }
+    }
+
+    /// Its folder name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its folder.
+    pub fn folder(&self) -> Folder {
+        self.table.child(&self.name)
+    }
+
+    /// Its URI.
+    pub fn uri(&self) -> String {
+        self.table.uri_of(&self.name)
+    }
+
+    /// What is in it.
+    ///
+    /// # Errors
+    /// [`Error::Storage`]; a fault is never read as "does not exist".
+    pub async fn state(&self) -> Result<PartitionState, Error> {
+        let folder = self.folder();
+        let objects = folder.objects().await?;
+        let data = || objects.iter().filter(|object| is_data(&object.name, object.size_bytes)).cloned().collect();
+        if objects.iter().any(|object| object.name == SUCCESS_NAME) {
+            // Gone between the two calls: another run replaces the partition, which then has its own `_SUCCESS`.
+            let bytes = folder.get_optional(SUCCESS_NAME).await?.unwrap_or_default();
+            return Ok(match serde_json::from_slice(&bytes) {
+                Ok(success) => PartitionState::Complete(success),
+                // Other engines leave an empty `_SUCCESS`; they mean all files.
+                Err(_) if bytes.is_empty() => PartitionState::Complete(adopt(data())),
+                Err(_) => PartitionState::Incomplete(data()),
+            });
+        }
+        let data: Vec<Object> = data();
+        if data.is_empty() {
+            return Ok(PartitionState::Absent);
+        }
+        let started = !self.table.child(STAGING).child(&self.name).objects().await?.is_empty();
+        if started || self.table_has_success().await? {
+            return Ok(PartitionState::Incomplete(data));
+        }
+        Ok(PartitionState::Legacy(data))
+    }
+
+    async fn table_has_success(&self) -> Result<bool, Error> {
+        let key = self.name.split('=').next().unwrap_or_default().to_owned() + "=";
+        let objects = self.table.objects().await?;
+        Ok(objects.iter().any(|object| {
+            let mut parts = object.name.split('/');
+            parts.next().is_some_and(|first| first.starts_with(&key))
+                && parts.next_back().is_some_and(|last| last == SUCCESS_NAME)
+        }))
+    }
+
+    /// Reads the whole partition, or `None` if it is absent or incomplete.
+    ///
+    /// Only the files of `_SUCCESS` are read; if they are replaced meanwhile, the new ones are read instead.
+    ///
+    /// # Errors
+    /// [`Error::Storage`], [`Error::Unreadable`] naming the file.
+    pub async fn read(&self) -> Result<Option<PartitionRead>, Error> {
+        let mut attempt = 1;
+        loop {
+            let state = self.state().await?;
+            let names: Vec<String> = match &state {
+                PartitionState::Absent | PartitionState::Incomplete(_) => return Ok(None),
+                PartitionState::Complete(success) => success.files.iter().map(|file| file.name.clone()).collect(),
+                PartitionState::Legacy(objects) => objects.iter().map(|object| object.name.clone()).collect(),
+            };
+            match self.fetch(names).await {
+                Ok(files) => {
+                    let folder = self.folder();
+                    let frame = tokio::task::spawn_blocking(move || decode(&folder, files))
+                        .await
+                        .map_err(|error| Error::storage("read", self.uri(), error))??;
+                    return Ok(Some(PartitionRead { frame, state }));
+                }
+                Err(Error::NotFound { .. }) if attempt < READ_ATTEMPTS_MAX => attempt += 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn fetch(&self, names: Vec<String>) -> Result<Vec<(String, Bytes)>, Error> {
+        let folder = self.folder();
+        futures::stream::iter(names)
+            .map(|name| {
+                let folder = folder.clone();
+                async move { folder.get(&name).await.map(|bytes| (name, bytes)) }
+            })
+            .buffered(FILES_AT_ONCE)
+            .try_collect()
+            .await
+    }
+}
+
+/// The `_SUCCESS` that stands for files of another writer.
+pub(super) fn adopt(objects: Vec<Object>) -> Success {
+    let files =
+        objects.into_iter().map(|object| SuccessFile { name: object.name, rows: None, bytes: object.size_bytes });
+    Success { run_id: String::new(), written_at: String::new(), rows: None, files: files.collect() }
+}
+
+fn decode(folder: &Folder, files: Vec<(String, Bytes)>) -> Result<DataFrame, Error> {
+    let mut frame: Option<DataFrame> = None;
+    for (name, bytes) in files {
+        let unreadable = |error: polars::error::PolarsError| Error::Unreadable {
+            uri: folder.uri_of(&name),
+            format: "Parquet",
+            reason: error.to_string(),
+        };
+        let part = ParquetReader::new(Cursor::new(bytes)).finish().map_err(unreadable)?;
+        match &mut frame {
+            Some(frame) => {
+                frame.vstack_mut(&part).map_err(unreadable)?;
+            }
+            None => frame = Some(part),
+        }
+    }
+    let mut frame = frame.unwrap_or_else(DataFrame::empty);
+    frame.rechunk_mut();
+    Ok(frame)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partition_values_survive_their_folder_name() {
+        for (value, name) in [
+            (Some("2024-12-07"), "ds=2024-12-07"),
+            (Some("a/b=c%"), "ds=a%2Fb%3Dc%25"),
+            (Some("New York"), "ds=New York"),
+            (None, "ds=__HIVE_DEFAULT_PARTITION__"),
+        ] {
+            assert_eq!(hive_name("ds", value), name);
+            assert_eq!(hive_value(name, "ds"), Some(value.map(str::to_owned)), "{name}");
+        }
+        assert_eq!(hive_value("compacted", "ds"), None);
+        assert_eq!(hive_value("dsx=1", "ds"), None);
+    }
+}

@@ -1,0 +1,168 @@
+use std::io::Write;
+
+use polars::prelude::DataType;
+
+use super::*;
+use crate::lake::Lake;
+
+const DECLARED: &[Declared] = &[
+    Declared { name: "symbol", kind: Kind::Text },
+    Declared { name: "timestamp", kind: Kind::Instant },
+    Declared { name: "close", kind: Kind::Number },
+    Declared { name: "volume", kind: Kind::Number },
+];
+
+async fn read(files: &[(&str, &[u8])]) -> Result<RowsRead, Error> {
+    let place = tempfile::tempdir().unwrap();
+    let folder = Lake::at(place.path().to_str().unwrap()).unwrap().folder("raw", "day").unwrap();
+    for (name, bytes) in files {
+        folder.put(name, bytes.to_vec()).await.unwrap();
+    }
+    let objects = folder.data_objects().await.unwrap();
+    let settings = ReadSettings { declared: DECLARED, format: Format::Json, ignored: &["ds"] };
+    read_rows(&folder, &objects, settings).await
+}
+
+fn texts(read: &RowsRead, column: &str) -> Vec<Option<String>> {
+    let column = read.frame.column(column).unwrap().str().unwrap();
+    column.iter().map(|text| text.map(str::to_owned)).collect()
+}
+
+fn numbers(read: &RowsRead, column: &str) -> Vec<Option<f64>> {
+    read.frame.column(column).unwrap().f64().unwrap().iter().collect()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[tokio::test]
+async fn formats_mix_within_a_day_and_rows_come_by_object_name() {
+    let json = br#"{"symbol": "A", "timestamp": "2012-05-18T00:00:00Z", "close": 1.5, "volume": 573576400.0}"#;
+    let csv = b"\xef\xbb\xbfsymbol,timestamp,close,volume\r\n\"B\",2012-05-18,2.5,5.02372e+07\r\nC,2012-05-18,,\r\n";
+    let frame =
+        polars::prelude::df!("symbol" => ["D"], "timestamp" => ["2012-05-18T00:00:00+00:00"], "close" => [4i64])
+            .unwrap();
+    let parquet = crate::lake::encode_parquet("x", &frame, crate::lake::Codec::Zstd).unwrap();
+    let files: &[(&str, &[u8])] = &[
+        ("1.json", json),
+        ("2.json.gz", &gzip(json)),
+        ("3.csv", csv),
+        ("4.csv.gz", &gzip(csv)),
+        ("5.parquet", &parquet),
+        ("6.parquet.gz", &gzip(&parquet)),
+        ("_batch.manifest.json", b"{}"),
+    ];
+    let read = read(files).await.unwrap();
+    assert_eq!(read.object_records, [1, 1, 2, 2, 1, 1]);
+    assert_eq!(read.mixed_format_objects, 4);
+    assert_eq!(read.malformed_records, 0, "{:?}", read.frame);
+    assert_eq!(texts(&read, "symbol").into_iter().flatten().collect::<String>(), "AABCBCDD");
+    assert_eq!(numbers(&read, "volume")[2], Some(50_237_200.0));
+    assert_eq!(numbers(&read, "close")[3], None);
+    let names: Vec<_> = read.frame.get_column_names().iter().map(|name| name.to_string()).collect();
+    assert_eq!(names, ["symbol", "timestamp", "close", "volume"]);
+    let at: Vec<_> = read.frame.column("timestamp").unwrap().datetime().unwrap().physical().iter().collect();
+    assert_eq!(at, vec![parse_instant("2012-05-18"); 8]);
+}
+
+#[tokio::test]
+async fn malformed_rows_keep_what_parsed_and_their_text() {
+    let json = br#"{"symbol":"A","close":1}
+{"symbol":"B","close":2,"volume":
+not json
+{"symbol":"C","close":"abc","volume":"7"}
+{"symbol":"D","timestamp":1337299200}
+{"symbol":"E"} trailing
+[1,2]
+
+{"symbol":"F","close":true}
+{"symbol":" ","close":null,"_corrupt_record":null}"#;
+    let csv = b"symbol,close,volume\nG,1,2,3\nH,1\nI,x,2\n\nJ,1,2\n";
+    let read = read(&[("a.json", json), ("b.csv", csv)]).await.unwrap();
+    assert_eq!(read.object_records, [9, 4]);
+    let symbols = texts(&read, "symbol");
+    let expected = [Some("A"), Some("B"), None, Some("C"), Some("D"), Some("E"), None, Some("F"), None];
+    let expected = expected.iter().chain(&[Some("G"), Some("H"), Some("I"), Some("J")]);
+    assert_eq!(symbols, expected.map(|text| text.map(str::to_owned)).collect::<Vec<_>>());
+    assert_eq!(numbers(&read, "close")[1], Some(2.0), "fields before the fault are kept");
+    assert_eq!(numbers(&read, "volume")[3], Some(7.0), "a number in quotes is a number");
+    let corrupt = texts(&read, CORRUPT_COLUMN);
+    let marked: Vec<usize> = corrupt.iter().enumerate().filter(|(_, text)| text.is_some()).map(|(i, _)| i).collect();
+    assert_eq!(marked, [1, 2, 3, 4, 5, 6, 7, 9, 10, 11]);
+    assert_eq!(corrupt[2].as_deref(), Some("not json"));
+    assert_eq!(corrupt[9].as_deref(), Some("G,1,2,3"));
+    assert_eq!(corrupt[11].as_deref(), Some("I,x,2"));
+    assert_eq!(read.malformed_records, 10);
+}
+
+#[tokio::test]
+async fn extra_columns_follow_by_name_with_the_narrowest_type() {
+    let read = read(&[
+        ("a.json", br#"{"symbol":"A","z":1,"ok":true,"nested":{"a":[1, 2]},"void":null,"ds":"x"}"#),
+        ("b.json", br#"{"symbol":"B","z":2.5,"exchange":"N\"Q","ok":false}"#),
+    ])
+    .await
+    .unwrap();
+    let types: Vec<_> =
+        read.frame.columns()[4..].iter().map(|column| (column.name().as_str(), column.dtype().clone())).collect();
+    let expected = [
+        ("exchange", DataType::String),
+        ("nested", DataType::String),
+        ("ok", DataType::Boolean),
+        ("void", DataType::String),
+        ("z", DataType::Float64),
+    ];
+    assert_eq!(types, expected);
+    assert_eq!(texts(&read, "nested"), [Some(r#"{"a":[1, 2]}"#.to_owned()), None]);
+    assert_eq!(texts(&read, "exchange"), [None, Some("N\"Q".to_owned())]);
+}
+
+#[tokio::test]
+async fn numbers_that_are_none_become_null_and_are_counted() {
+    let read = read(&[("a.csv", b"symbol,close,volume,x\nA,NaN,inf,1\nB,1e999,-5,NaN\n")]).await.unwrap();
+    assert_eq!(numbers(&read, "close"), [None, None]);
+    assert_eq!(numbers(&read, "volume"), [None, Some(-5.0)]);
+    assert_eq!((read.non_finite_values, read.malformed_records), (4, 0));
+}
+
+#[tokio::test]
+async fn what_cannot_be_held_is_refused_by_name() {
+    let endless = vec![b'x'; (limit::RECORD_BYTES_MAX + 10) as usize];
+    let bomb = gzip(&vec![b' '; 64 << 20]);
+    for (name, bytes) in [("a.json", &endless), ("a.csv", &endless), ("a.json.gz", &bomb)] {
+        let error = read(&[(name, bytes)]).await.unwrap_err().to_string();
+        assert!(error.contains("RECORD_BYTES_MAX") && error.contains(name), "{error}");
+    }
+    let mut truncated = gzip(b"{\"symbol\":\"A\"}\n");
+    truncated.truncate(20);
+    for (name, bytes) in [("a.json.gz", &truncated[..]), ("a.csv.gz", b"no gzip"), ("a.parquet", b"no parquet")] {
+        let error = read(&[(name, bytes)]).await.unwrap_err();
+        assert!(matches!(&error, Error::Unreadable { uri, .. } if uri.ends_with(name)), "{name}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_large_object_is_cut_between_its_rows() {
+    let rows = 120_000;
+    let mut json = String::new();
+    let mut csv = String::from("symbol,close,note\n");
+    for n in 0..rows {
+        json.push_str(&format!(
+            "{{\"symbol\":\"S{n}\",\"close\":{n},\"note\":\"some text to make the row longer, {n}\"}}\n"
+        ));
+        csv.push_str(&format!("S{n},{n},\"a \"\"quoted\"\"\nline end and more text to make it longer {n}\"\n"));
+    }
+    assert!(json.len() as u64 > limit::RANGE_BYTES);
+    let read = read(&[("a.json", json.as_bytes()), ("b.csv", csv.as_bytes())]).await.unwrap();
+    assert_eq!(read.object_records, [rows, rows]);
+    assert_eq!(read.malformed_records, 0);
+    let close = numbers(&read, "close");
+    assert!(close.iter().enumerate().all(|(row, close)| *close == Some((row as u64 % rows) as f64)));
+    assert_eq!(
+        texts(&read, "note")[rows as usize].as_deref().unwrap(),
+        "a \"quoted\"\nline end and more text to make it longer 0"
+    );
+}

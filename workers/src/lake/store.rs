@@ -1,0 +1,173 @@
+//! One bucket, or this machine's file system, behind the few verbs the lake needs.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion};
+
+use super::{CrashPoint, Error, Location};
+
+/// An object found by a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    /// The key below the listed folder.
+    pub name: String,
+    /// Its size.
+    pub size_bytes: u64,
+}
+
+/// What a conditional write expects to find.
+#[derive(Clone, Debug)]
+pub(super) enum Expect {
+    Absent,
+    Version(Option<String>),
+}
+
+/// A connection; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    inner: Arc<dyn ObjectStore>,
+    bucket: Option<String>,
+    crash: Arc<CrashPoint>,
+}
+
+impl Store {
+    /// Connects. S3 takes region, credentials and endpoint from the standard AWS environment
+    /// (`AWS_ENDPOINT_URL_S3` before `AWS_ENDPOINT_URL`); an `http://` endpoint is allowed when named there.
+    pub(super) fn open(location: &Location, crash: Arc<CrashPoint>) -> Result<Store, Error> {
+        let Location::S3 { bucket, .. } = location else {
+            return Ok(Store { inner: Arc::new(LocalFileSystem::new()), bucket: None, crash });
+        };
+        let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket);
+        let endpoint = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"].iter().find_map(|name| std::env::var(name).ok());
+        if let Some(endpoint) = endpoint.filter(|endpoint| !endpoint.is_empty()) {
+            // Both keys, because the service's own variable would win over `with_endpoint`.
+            builder = builder
+                .with_allow_http(endpoint.starts_with("http://"))
+                .with_config(AmazonS3ConfigKey::S3Endpoint, endpoint.as_str())
+                .with_endpoint(endpoint);
+        }
+        let inner = builder.build().map_err(|source| Error::storage("connect to", format!("s3://{bucket}"), source))?;
+        Ok(Store { inner: Arc::new(inner), bucket: Some(bucket.clone()), crash })
+    }
+
+    /// The URI of a key.
+    pub fn uri(&self, key: &str) -> String {
+        match &self.bucket {
+            Some(bucket) if key.is_empty() => format!("s3://{bucket}"),
+            Some(bucket) => format!("s3://{bucket}/{key}"),
+            None => format!("file:///{key}"),
+        }
+    }
+
+    /// The path of a key, on the file system.
+    pub fn local_path(&self, key: &str) -> Option<PathBuf> {
+        self.bucket.is_none().then(|| PathBuf::from("/").join(key))
+    }
+
+    pub(super) fn step(&self, step: impl FnOnce() -> String) -> Result<(), Error> {
+        self.crash.step(step)
+    }
+
+    fn path(&self, key: &str) -> Result<Path, Error> {
+        Path::parse(key).map_err(|error| Error::Location { text: self.uri(key), reason: error.to_string() })
+    }
+
+    fn fail(&self, action: &'static str, key: &str, error: object_store::Error) -> Error {
+        match error {
+            object_store::Error::NotFound { .. } => Error::NotFound { uri: self.uri(key) },
+            error => Error::storage(action, self.uri(key), error),
+        }
+    }
+
+    /// All objects under a folder, by name. A folder that does not exist is empty.
+    pub(super) async fn list(&self, folder: &str) -> Result<Vec<Object>, Error> {
+        let prefix = self.path(folder)?;
+        let metas: Vec<_> =
+            self.inner.list(Some(&prefix)).try_collect().await.map_err(|error| self.fail("list", folder, error))?;
+        let mut objects: Vec<Object> = metas
+            .into_iter()
+            .filter_map(|meta| {
+                let key = meta.location.as_ref();
+                let name = if folder.is_empty() { key } else { key.strip_prefix(folder)?.strip_prefix('/')? };
+                Some(Object { name: name.to_owned(), size_bytes: meta.size })
+            })
+            .collect();
+        objects.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(objects)
+    }
+
+    /// The names of the folders directly in a folder, in order.
+    pub(super) async fn folders(&self, folder: &str) -> Result<Vec<String>, Error> {
+        let prefix = self.path(folder)?;
+        let listed = match self.inner.list_with_delimiter(Some(&prefix)).await {
+            Err(object_store::Error::NotFound { .. }) => return Ok(Vec::new()),
+            listed => listed.map_err(|error| self.fail("list", folder, error))?,
+        };
+        let mut names: Vec<String> =
+            listed.common_prefixes.iter().filter_map(|path| path.filename().map(str::to_owned)).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    pub(super) async fn get(&self, key: &str) -> Result<Bytes, Error> {
+        Ok(self.get_version(key).await?.0)
+    }
+
+    /// The object and the version a conditional write can name.
+    pub(super) async fn get_version(&self, key: &str) -> Result<(Bytes, Option<String>), Error> {
+        let result = self.inner.get(&self.path(key)?).await.map_err(|error| self.fail("read", key, error))?;
+        let version = result.meta.e_tag.clone();
+        Ok((result.bytes().await.map_err(|error| self.fail("read", key, error))?, version))
+    }
+
+    pub(super) async fn get_range(&self, key: &str, range: std::ops::Range<u64>) -> Result<Bytes, Error> {
+        self.inner.get_range(&self.path(key)?, range).await.map_err(|error| self.fail("read", key, error))
+    }
+
+    pub(super) async fn put(&self, key: &str, bytes: impl Into<PutPayload>) -> Result<(), Error> {
+        self.step(|| format!("write {}", self.uri(key)))?;
+        let path = self.path(key)?;
+        self.inner.put(&path, bytes.into()).await.map_err(|error| self.fail("write", key, error))?;
+        Ok(())
+    }
+
+    /// Writes if the object is as expected; `false` if it is not.
+    pub(super) async fn put_if(&self, key: &str, bytes: impl Into<PutPayload>, expect: Expect) -> Result<bool, Error> {
+        self.step(|| format!("write {}", self.uri(key)))?;
+        let mode = match expect {
+            Expect::Absent => PutMode::Create,
+            Expect::Version(e_tag) => PutMode::Update(UpdateVersion { e_tag, version: None }),
+        };
+        let options = PutOptions { mode, ..PutOptions::default() };
+        match self.inner.put_opts(&self.path(key)?, bytes.into(), options).await {
+            Ok(_) => Ok(true),
+            Err(
+                object_store::Error::AlreadyExists { .. }
+                | object_store::Error::Precondition { .. }
+                | object_store::Error::NotFound { .. },
+            ) => Ok(false),
+            Err(error) => Err(self.fail("write", key, error)),
+        }
+    }
+
+    /// Deletes; an object that is already gone is fine.
+    pub(super) async fn delete(&self, key: &str) -> Result<(), Error> {
+        self.step(|| format!("delete {}", self.uri(key)))?;
+        match self.inner.delete(&self.path(key)?).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(self.fail("delete", key, error)),
+        }
+    }
+
+    pub(super) async fn copy(&self, from: &str, to: &str) -> Result<(), Error> {
+        self.step(|| format!("copy {} to {}", self.uri(from), self.uri(to)))?;
+        let (source, target) = (self.path(from)?, self.path(to)?);
+        self.inner.copy(&source, &target).await.map_err(|error| self.fail("copy", from, error))
+    }
+}

@@ -1,0 +1,159 @@
+//! Rows to Parquet bytes.
+
+use std::fmt;
+use std::str::FromStr;
+
+use polars::prelude::{DataFrame, ParquetCompression, ParquetWriter, StatisticsOptions};
+
+use super::Error;
+
+/// Rows encoded to learn how many bytes a row takes.
+const SAMPLE_ROWS: usize = 65_536;
+/// Rows per row group: small enough to skip by, large enough to compress well.
+const ROW_GROUP_ROWS: usize = 262_144;
+/// Files are never aimed smaller than this.
+const TARGET_FILE_MB_MIN: u64 = 32;
+
+/// The compression of data pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Codec {
+    /// Zstandard, the default.
+    Zstd,
+    /// Snappy.
+    Snappy,
+    /// Gzip.
+    Gzip,
+    /// LZ4 (raw).
+    Lz4,
+    /// None.
+    Uncompressed,
+}
+
+impl FromStr for Codec {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Codec, String> {
+        Ok(match text.to_ascii_lowercase().as_str() {
+            "zstd" => Codec::Zstd,
+            "snappy" => Codec::Snappy,
+            "gzip" => Codec::Gzip,
+            "lz4" => Codec::Lz4,
+            "none" | "uncompressed" => Codec::Uncompressed,
+            _ => return Err(format!("`{text}` is no codec; give zstd, snappy, gzip, lz4 or none")),
+        })
+    }
+}
+
+impl fmt::Display for Codec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Codec::Zstd => "zstd",
+            Codec::Snappy => "snappy",
+            Codec::Gzip => "gzip",
+            Codec::Lz4 => "lz4",
+            Codec::Uncompressed => "none",
+        })
+    }
+}
+
+impl Codec {
+    fn compression(self) -> ParquetCompression {
+        match self {
+            Codec::Zstd => ParquetCompression::Zstd(None),
+            Codec::Snappy => ParquetCompression::Snappy,
+            Codec::Gzip => ParquetCompression::Gzip(None),
+            Codec::Lz4 => ParquetCompression::Lz4Raw,
+            Codec::Uncompressed => ParquetCompression::Uncompressed,
+        }
+    }
+}
+
+/// How many files a partition gets.
+#[derive(Clone, Copy, Debug)]
+pub struct FileSizing {
+    /// Aimed size of a file in MiB; at least 32 is used.
+    pub target_file_mb: u64,
+    /// The most files; at least 1 is used.
+    pub files_max: u64,
+}
+
+impl FileSizing {
+    /// `clamp(ceil(estimated bytes / target), 1, files_max)`; depends on rows and codec only.
+    ///
+    /// # Errors
+    /// [`Error::Encode`].
+    ///
+    /// Source: pipelines.md 1.5, step 7.
+    pub fn files(self, uri: &str, frame: &DataFrame, codec: Codec) -> Result<usize, Error> {
+        if self.files_max <= 1 || frame.height() == 0 {
+            return Ok(1);
+        }
+        let sample = frame.slice(0, SAMPLE_ROWS);
+        let bytes = encode_parquet(uri, &sample, codec)?.len() as u128;
+        let estimate = bytes * frame.height() as u128 / sample.height() as u128;
+        let target = u128::from(self.target_file_mb.max(TARGET_FILE_MB_MIN)) << 20;
+        let files = estimate.div_ceil(target).clamp(1, u128::from(self.files_max)).min(frame.height() as u128);
+        Ok(usize::try_from(files).unwrap_or(usize::MAX))
+    }
+}
+
+/// The rows as one Parquet file. `uri` is where it will be, for errors.
+///
+/// # Errors
+/// [`Error::Encode`].
+pub fn encode_parquet(uri: &str, frame: &DataFrame, codec: Codec) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    let mut frame = frame.clone();
+    frame.rechunk_mut();
+    ParquetWriter::new(&mut bytes)
+        .with_compression(codec.compression())
+        .with_statistics(StatisticsOptions::full())
+        .with_row_group_size(Some(ROW_GROUP_ROWS))
+        .finish(&mut frame)
+        .map_err(|error| Error::Encode { uri: uri.to_owned(), reason: error.to_string() })?;
+    Ok(bytes)
+}
+
+/// Slice `index` of `files` near-equal ones, in row order.
+pub(super) fn file_slice(frame: &DataFrame, index: usize, files: usize) -> DataFrame {
+    let bound = |i: usize| (frame.height() as u128 * i as u128 / files as u128) as usize;
+    frame.slice(bound(index) as i64, bound(index + 1) - bound(index))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use polars::prelude::df;
+
+    #[test]
+    fn the_number_of_files_follows_size_within_its_bounds() {
+        let frame = df!("x" => (0..100_000i64).collect::<Vec<_>>()).unwrap();
+        let files = |target_file_mb, files_max| {
+            FileSizing { target_file_mb, files_max }.files("x", &frame, Codec::Uncompressed).unwrap()
+        };
+        assert_eq!(files(256, 4), 1, "small data make one file");
+        assert_eq!(files(0, 4), 1, "the target is never below 32 MiB");
+        assert_eq!(files(256, 0), 1);
+    }
+
+    #[test]
+    fn slices_cover_every_row_once_and_in_order() {
+        let frame = df!("x" => (0..10i64).collect::<Vec<_>>()).unwrap();
+        let mut seen = Vec::new();
+        for index in 0..4 {
+            seen.extend(file_slice(&frame, index, 4).column("x").unwrap().i64().unwrap().into_no_null_iter());
+        }
+        assert_eq!(seen, (0..10).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn codecs_are_named_as_in_the_configuration() {
+        for name in ["zstd", "snappy", "gzip", "lz4", "none"] {
+            let codec: Codec = name.parse().unwrap();
+            assert_eq!(codec.to_string(), name);
+            let frame = df!("x" => [1.5, 2.5]).unwrap();
+            assert!(encode_parquet("x", &frame, codec).unwrap().starts_with(b"PAR1"), "{name}");
+        }
+        assert!("bzip2".parse::<Codec>().unwrap_err().contains("give zstd"));
+    }
+}
