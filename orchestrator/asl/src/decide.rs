@@ -3,16 +3,21 @@
 //! A decision works on a copy of the execution and changes it through [`crate::apply`] alone, so what runs live is what
 //! replay runs. It goes on until every frame waits for something outside, or until `turn_events_max`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::Value;
 
 use crate::apply::{apply, begin};
+use crate::commands;
 use crate::data_flow::Evaluation;
 use crate::definition::{State, StateMachine};
 use crate::execution::{
-    Children, Command, DecideError, Decision, Event, EventKind, Execution, Failure, Frame, FrameId, Identity,
-    OpenState, Position, PublicId, Status, Stimulus, Turn, Waiting,
+    Children, DecideError, Decision, Event, EventKind, Execution, Failure, Frame, FrameId, Identity, OpenState,
+    Position, PublicId, Status, Stimulus, Turn, Waiting,
 };
-use crate::failure::{self, Fault, RUNTIME, TIMEOUT};
+use crate::failure;
+use crate::fault::{Fault, RUNTIME, TIMEOUT};
 use crate::ids::{EventId, TaskId, TimerId, TimerKind};
 use crate::query::Random;
 use crate::step;
@@ -53,7 +58,7 @@ pub fn decide_without(
                 events: vec![event],
             }
         }
-        (Some(execution), stimulus) if fits(execution, stimulus) => Deciding {
+        (Some(execution), stimulus) if commands::fits(execution, stimulus) => Deciding {
             machine,
             turn,
             missing_activities,
@@ -74,7 +79,7 @@ pub fn decide_without(
             return Err(deciding.corrupt(&reason));
         }
     };
-    let commands = commands(execution, &deciding.execution, stimulus, unfinished);
+    let commands = commands::between(execution, &deciding.execution, stimulus, unfinished);
     if deciding.events.is_empty() && commands.is_empty() {
         return Ok(Decision::default());
     }
@@ -242,8 +247,11 @@ impl<'a> Deciding<'a> {
                 })
             }
             TimerKind::Wait | TimerKind::Retry => {
-                let waiting =
-                    self.execution.open_states().find(|open| waits_for(open.state, timer)).map(|open| open.id);
+                let waiting = self
+                    .execution
+                    .open_states()
+                    .find(|open| commands::waits_for(open.state, timer))
+                    .map(|open| open.id);
                 let Some(frame) = waiting else { return Ok(()) };
                 self.attempt(frame, |deciding| match timer.kind {
                     TimerKind::Wait => step::wait::leave(deciding, frame),
@@ -290,12 +298,7 @@ impl<'a> Deciding<'a> {
     }
 }
 
-fn started(
-    machine: &StateMachine,
-    identity: &Identity,
-    input: &std::sync::Arc<serde_json::Value>,
-    turn: &Turn,
-) -> Event {
+fn started(machine: &StateMachine, identity: &Identity, input: &Arc<Value>, turn: &Turn) -> Event {
     let timeout_at =
         machine.timeout_seconds.map(|seconds| turn.now.plus_seconds(i64::try_from(seconds).unwrap_or(i64::MAX)));
     Event {
@@ -303,11 +306,7 @@ fn started(
         at: turn.now,
         frame: FrameId::TOP,
         public: Some(PublicId { id: 1, previous: 0 }),
-        kind: EventKind::ExecutionStarted {
-            identity: std::sync::Arc::new(identity.clone()),
-            input: input.clone(),
-            timeout_at,
-        },
+        kind: EventKind::ExecutionStarted { identity: Arc::new(identity.clone()), input: input.clone(), timeout_at },
     }
 }
 
@@ -319,67 +318,4 @@ fn ends(kind: &EventKind) -> bool {
             | EventKind::ExecutionTimedOut { .. }
             | EventKind::ExecutionAborted { .. }
     )
-}
-
-fn waits_for(open: &OpenState, wanted: TimerId) -> bool {
-    matches!(&open.waiting, Some(Waiting::Timer { timer, .. } | Waiting::Retry { timer, .. }) if *timer == wanted)
-}
-
-/// Whether anybody waits for the stimulus: asked before the execution is copied.
-fn fits(execution: &Execution, stimulus: &Stimulus) -> bool {
-    if execution.status != Status::Running {
-        return false;
-    }
-    let task = |wanted: TaskId| execution.open_tasks().map(|(_, task)| task).find(|task| task.task == wanted);
-    match stimulus {
-        Stimulus::Start { .. } => false,
-        Stimulus::TaskStarted { task: wanted, .. } => task(*wanted).is_some_and(|task| task.started_at.is_none()),
-        Stimulus::TaskSubmitted { task: wanted, .. } => task(*wanted).is_some_and(|task| !task.submitted),
-        Stimulus::TaskSucceeded { task: wanted, .. } | Stimulus::TaskFailed { task: wanted, .. } => {
-            task(*wanted).is_some()
-        }
-        Stimulus::TimerFired { timer } => execution.open_timers().iter().any(|(open, _)| open == timer),
-        Stimulus::Stop { .. } => true,
-        Stimulus::Continue => {
-            execution.frames.values().any(|frame| matches!(frame.position, Position::Entering { .. }))
-        }
-    }
-}
-
-/// What changed for the outside between two states of an execution.
-fn commands(before: Option<&Execution>, after: &Execution, stimulus: &Stimulus, unfinished: bool) -> Vec<Command> {
-    let mut commands = Vec::new();
-    let tasks_before: BTreeSet<TaskId> =
-        before.map(|before| before.open_tasks().map(|(_, task)| task.task).collect()).unwrap_or_default();
-    let timers_before: BTreeMap<TimerId, _> =
-        before.map(|before| before.open_timers().into_iter().collect()).unwrap_or_default();
-    let timers_after: BTreeMap<TimerId, _> = after.open_timers().into_iter().collect();
-
-    let mut tasks_after = BTreeSet::new();
-    for (state, task) in after.open_tasks() {
-        tasks_after.insert(task.task);
-        if !tasks_before.contains(&task.task) {
-            commands.push(Command::ScheduleTask(Box::new(task.schedule(state))));
-        }
-    }
-    let (reported, fired) = match stimulus {
-        Stimulus::TaskSucceeded { task, .. } | Stimulus::TaskFailed { task, .. } => (Some(*task), None),
-        Stimulus::TimerFired { timer } => (None, Some(*timer)),
-        _ => (None, None),
-    };
-    for task in tasks_before.difference(&tasks_after).filter(|task| Some(**task) != reported) {
-        commands.push(Command::CancelTask { task: *task });
-    }
-    for (timer, due_at) in &timers_after {
-        if !timers_before.contains_key(timer) {
-            commands.push(Command::SetTimer { timer: *timer, due_at: *due_at });
-        }
-    }
-    for timer in timers_before.keys().filter(|timer| !timers_after.contains_key(timer) && Some(**timer) != fired) {
-        commands.push(Command::CancelTimer { timer: *timer });
-    }
-    if unfinished {
-        commands.push(Command::Continue);
-    }
-    commands
 }

@@ -8,91 +8,9 @@ use crate::data_flow::Extras;
 use crate::decide::{Deciding, Halt, Step};
 use crate::definition::{Catcher, Jitter, State};
 use crate::execution::{EventKind, Failure, FrameId, OpenState, Position, StateType, Waiting};
+use crate::fault::{Fault, matches};
 use crate::ids::EventId;
-use crate::query::EvalError;
 use crate::step;
-
-/// `States.Runtime`: data that cannot be processed. Never retried, never caught.
-pub(crate) const RUNTIME: &str = "States.Runtime";
-/// `States.Timeout`; the history shows a missed heartbeat by the same name.
-pub(crate) const TIMEOUT: &str = "States.Timeout";
-/// `States.HeartbeatTimeout`: what Retry and Catch may call a missed heartbeat.
-pub(crate) const HEARTBEAT_TIMEOUT: &str = "States.HeartbeatTimeout";
-/// `States.DataLimitExceeded`: more bytes than a payload may have.
-pub(crate) const DATA_LIMIT_EXCEEDED: &str = "States.DataLimitExceeded";
-
-/// A failure on its way to whoever handles it.
-#[derive(Clone, Debug)]
-pub(crate) struct Fault {
-    pub failure: Failure,
-    pub class: Class,
-    /// Set where a JSONata expression failed and the history does not say so yet: its location.
-    pub evaluation: Option<Option<String>>,
-}
-
-/// What Retry and Catch must know beyond the error's name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Class {
-    /// Matched by its name.
-    Named,
-    /// A missed heartbeat, which goes by two names.
-    Heartbeat,
-    /// Nobody can handle it.
-    Terminal,
-}
-
-impl Fault {
-    /// A failure that is matched by its name.
-    pub fn named(failure: Failure) -> Self {
-        Self { failure, class: Class::Named, evaluation: None }
-    }
-
-    /// A failure that nobody can handle.
-    pub fn terminal(failure: Failure) -> Self {
-        Self { failure, class: Class::Terminal, evaluation: None }
-    }
-
-    /// An expression of `open` has no value.
-    pub fn evaluation(open: &OpenState, jsonata: bool, error: EvalError) -> Self {
-        let failure = Failure::new(error.error, format!("{}{}", prefix(open), error.cause));
-        Self { failure, class: Class::Named, evaluation: jsonata.then_some(error.location) }
-    }
-}
-
-/// How AWS begins the cause of what goes wrong inside a state.
-pub(crate) fn prefix(open: &OpenState) -> String {
-    format!(
-        "An error occurred while executing the state '{}' (entered at the event id #{}). ",
-        open.name, open.entered_id
-    )
-}
-
-/// What a result or output above the payload limit fails with.
-pub(crate) fn too_large(whose: &str) -> Failure {
-    Failure::new(
-        DATA_LIMIT_EXCEEDED,
-        format!(
-            "The state/task '{whose}' returned a result with a size exceeding the maximum number of bytes service limit."
-        ),
-    )
-}
-
-/// Whether a retrier or catcher is for this failure. `branch`: a branch of the Parallel state itself failed.
-pub(crate) fn matches(error_equals: &[String], fault: &Fault, branch: bool) -> bool {
-    let name = fault.failure.error.as_deref();
-    if fault.class == Class::Terminal || name == Some(RUNTIME) {
-        return false;
-    }
-    let heartbeat = fault.class == Class::Heartbeat || name == Some(HEARTBEAT_TIMEOUT);
-    error_equals.iter().any(|pattern| match pattern.as_str() {
-        "States.ALL" => true,
-        "States.TaskFailed" => name != Some(TIMEOUT) && !heartbeat,
-        "States.BranchFailed" if branch => true,
-        TIMEOUT => name == Some(TIMEOUT) || heartbeat,
-        HEARTBEAT_TIMEOUT => heartbeat,
-        pattern => name == Some(pattern),
-    })
-}
 
 /// Where a failure of the state in a frame comes from.
 #[derive(Clone, Copy)]
@@ -128,13 +46,7 @@ fn settle(deciding: &mut Deciding<'_>, frame: FrameId, fault: &mut Fault, origin
     let state = deciding.state(frame)?;
     let open = deciding.open(frame)?.clone();
     let mut shows_failed = matches!(origin, Origin::Child(_));
-    if let Some(location) = fault.evaluation.take() {
-        let chain = deciding.frame(frame)?.chain;
-        // Recorded: what fails right after the entry points to the predecessor of the entered event.
-        let on_entry = chain == open.entered_id && location.as_deref() != Some("Timestamp");
-        let previous = if on_entry { open.entered_previous } else { chain };
-        let kind = EventKind::EvaluationFailed { name: open.name.clone(), failure: fault.failure.clone(), location };
-        deciding.emit_after(frame, previous, kind)?;
+    if show_evaluation(deciding, frame, fault)? {
         shows_failed |= open.state == StateType::Map;
     }
     let failing = match origin {
@@ -157,11 +69,27 @@ fn settle(deciding: &mut Deciding<'_>, frame: FrameId, fault: &mut Fault, origin
         match catch(deciding, frame, catcher, fault) {
             Ok(()) => return Ok(Settled::Handled),
             // What goes wrong in a catcher is not for the same state to handle.
-            Err(Halt::Fault(own)) => *fault = *own,
+            Err(Halt::Fault(own)) => {
+                *fault = *own;
+                show_evaluation(deciding, frame, fault)?;
+            }
             Err(halt) => return Err(halt),
         }
     }
     leave(deciding, frame, fault)
+}
+
+/// Writes down that a JSONata expression failed, if that is what happened.
+fn show_evaluation(deciding: &mut Deciding<'_>, frame: FrameId, fault: &mut Fault) -> Step<bool> {
+    let Some(location) = fault.evaluation.take() else { return Ok(false) };
+    let chain = deciding.frame(frame)?.chain;
+    let open = deciding.open(frame)?;
+    // Recorded: what fails right after the entry points to the predecessor of the entered event.
+    let on_entry = chain == open.entered_id && location.as_deref() != Some("Timestamp");
+    let previous = if on_entry { open.entered_previous } else { chain };
+    let kind = EventKind::EvaluationFailed { name: open.name.clone(), failure: fault.failure.clone(), location };
+    deciding.emit_after(frame, previous, kind)?;
+    Ok(true)
 }
 
 fn retry(
@@ -264,36 +192,4 @@ fn abort_state(deciding: &mut Deciding<'_>, frame: FrameId, failing: EventId, fa
         _ => return Ok(()),
     }
     deciding.emit_after(frame, failing, EventKind::StateAborted { name, state }).map(drop)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn error_names_match_as_the_service_matches_them() {
-        let heartbeat = Fault { class: Class::Heartbeat, ..Fault::named(Failure::named(TIMEOUT)) };
-        let cases = [
-            ("States.ALL", Fault::named(Failure::default()), true),
-            ("States.TaskFailed", Fault::named(Failure::default()), true),
-            ("States.TaskFailed", Fault::named(Failure::named("Own")), true),
-            ("States.TaskFailed", Fault::named(Failure::named(TIMEOUT)), false),
-            ("States.TaskFailed", heartbeat.clone(), false),
-            ("States.Timeout", heartbeat.clone(), true),
-            ("States.HeartbeatTimeout", heartbeat, true),
-            ("States.HeartbeatTimeout", Fault::named(Failure::named(TIMEOUT)), false),
-            ("States.ALL", Fault::named(Failure::named(TIMEOUT)), true),
-            ("States.ALL", Fault::named(Failure::named(RUNTIME)), false),
-            ("States.Runtime", Fault::named(Failure::named(RUNTIME)), false),
-            ("States.ALL", Fault::named(Failure::named(DATA_LIMIT_EXCEEDED)), true),
-            ("States.ALL", Fault::terminal(too_large("x")), false),
-            ("Own", Fault::named(Failure::named("Own")), true),
-            ("own", Fault::named(Failure::named("Own")), false),
-            ("States.BranchFailed", Fault::named(Failure::named("Own")), false),
-        ];
-        for (pattern, fault, expected) in cases {
-            assert_eq!(matches(&[pattern.to_owned()], &fault, false), expected, "{pattern}: {fault:?}");
-        }
-        assert!(matches(&["States.BranchFailed".to_owned()], &Fault::named(Failure::named("Own")), true));
-    }
 }

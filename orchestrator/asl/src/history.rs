@@ -208,3 +208,60 @@ fn of_task(resource: &Resource, details: Details) -> (&'static str, Details) {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::definition::Pattern;
+    use crate::execution::{FrameId, PublicId};
+    use crate::ids::TaskId;
+    use crate::time::Timestamp;
+
+    fn event(kind: EventKind) -> Event {
+        let public = Some(PublicId { id: 5, previous: 4 });
+        Event { id: 7, at: Timestamp::from_millis(1_700_000_000_250), frame: FrameId::TOP, public, kind }
+    }
+
+    fn glue() -> Arc<Resource> {
+        Arc::new(Resource::Service {
+            service: "glue".to_owned(),
+            api: "startJobRun".to_owned(),
+            pattern: Pattern::Sync,
+        })
+    }
+
+    #[test]
+    fn task_events_repeat_what_is_called() {
+        let output = Arc::new(json!({"JobRunId": "jr_1"}));
+        let kind = EventKind::TaskSubmitted { task: TaskId(3), resource: glue(), output };
+        let expected = json!({
+            "timestamp": 1_700_000_000.25,
+            "type": "TaskSubmitted",
+            "id": 5,
+            "previousEventId": 4,
+            "taskSubmittedEventDetails": {
+                "resourceType": "glue",
+                "resource": "startJobRun.sync",
+                "output": "{\"JobRunId\":\"jr_1\"}",
+                "outputDetails": {"truncated": false},
+            },
+        });
+        assert_eq!(project(&event(kind), true), Some(expected));
+    }
+
+    #[test]
+    fn data_and_reasons_are_left_out_on_demand() {
+        let failure = Failure::new("Own", "a secret");
+        let failed = event(EventKind::TaskFailed { task: TaskId(3), resource: glue(), failure });
+        let shown = project(&failed, false).expect("a public event");
+        assert_eq!(shown["taskFailedEventDetails"], json!({"resourceType": "glue", "resource": "startJobRun.sync"}));
+    }
+
+    #[test]
+    fn internal_events_are_not_shown() {
+        let kind = EventKind::WaitStarted { due_at: Timestamp::from_millis(0) };
+        assert_eq!(project(&Event { public: None, ..event(kind) }, true), None);
+    }
+}

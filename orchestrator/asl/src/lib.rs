@@ -18,11 +18,14 @@ pub mod history;
 pub mod query;
 
 mod apply;
+mod commands;
 mod context;
 mod data_flow;
 mod decide;
 mod failure;
+mod fault;
 mod ids;
+mod operand;
 mod replay;
 mod step;
 mod time;

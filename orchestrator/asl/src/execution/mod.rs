@@ -1,6 +1,7 @@
 //! What an execution is, what arrives, what happened and what is to be handed out: values only.
 
 mod event;
+mod failure;
 mod waiting;
 
 use std::collections::BTreeMap;
@@ -16,20 +17,8 @@ use crate::query::VariableMap;
 use crate::time::Timestamp;
 
 pub use event::{Event, EventKind, PublicId, StateType};
+pub use failure::Failure;
 pub use waiting::{Children, MapItems, MapRun, OpenFrame, OpenState, OpenTask, Position, Waiting};
-
-/// Why something did not succeed, as data: Retry and Catch look at it.
-///
-/// Both parts may be absent: a worker may fail a task without saying why.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
-    /// The error's name, `States.Timeout` or a job's own; at most 256 characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-    /// What a person reads; at most 32,768 characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cause: Option<String>,
-}
 
 /// Where an execution stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

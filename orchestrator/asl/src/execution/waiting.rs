@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::event::StateType;
-use super::{Execution, Failure, Frame, FrameId, ScheduleTask};
+use super::{Execution, Frame, FrameId, ScheduleTask};
 use crate::definition::Resource;
 use crate::ids::{EventId, StateName, TaskId, TaskToken, TimerId, TimerKind};
 use crate::time::Timestamp;
@@ -262,23 +262,17 @@ impl Execution {
         timers
     }
 
+    /// Whether a turn ended before everything waited: [`crate::Stimulus::Continue`] goes on.
+    pub fn is_unfinished(&self) -> bool {
+        self.status == super::Status::Running
+            && self.frames.values().any(|frame| matches!(frame.position, Position::Entering { .. }))
+    }
+
     /// The frame in which `task` is open.
     pub(crate) fn frame_of_task(&self, task: TaskId) -> Option<FrameId> {
         self.open_states().find_map(|open| match &open.state.waiting {
             Some(Waiting::Task(open_task)) if open_task.task == task => Some(open.id),
             _ => None,
         })
-    }
-}
-
-impl Failure {
-    /// A failure with both parts.
-    pub fn new(error: impl Into<String>, cause: impl Into<String>) -> Self {
-        Self { error: Some(error.into()), cause: Some(cause.into()) }
-    }
-
-    /// A failure without a cause.
-    pub fn named(error: impl Into<String>) -> Self {
-        Self { error: Some(error.into()), cause: None }
     }
 }

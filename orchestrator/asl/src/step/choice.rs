@@ -4,7 +4,7 @@ use crate::data_flow::Extras;
 use crate::decide::{Deciding, Step};
 use crate::definition::{Choice, Rule};
 use crate::execution::{Failure, FrameId};
-use crate::failure::{Fault, prefix};
+use crate::fault::{Fault, prefix};
 use crate::step;
 
 pub(crate) fn work(deciding: &mut Deciding<'_>, frame: FrameId, choice: &Choice) -> Step {

@@ -3,7 +3,7 @@
 use crate::decide::{Deciding, Step};
 use crate::definition::Fail;
 use crate::execution::{Failure, FrameId};
-use crate::failure::Fault;
+use crate::fault::Fault;
 
 pub(crate) fn work(deciding: &mut Deciding<'_>, frame: FrameId, fail: &Fail) -> Step {
     let input = deciding.open(frame)?.input.clone();

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::context::item;
-use crate::data_flow::{Extras, bare};
+use crate::data_flow::{Evaluation, Extras};
 use crate::decide::{Deciding, Step};
 use crate::definition::{Distributed, Map, Operand, StateKind};
 use crate::execution::{EventKind, Failure, FrameId, Identity, MapItems};
-use crate::failure::Fault;
+use crate::fault::Fault;
 use crate::ids::EventId;
+use crate::operand::bare;
 use crate::query::Random;
 use crate::step::{parallel, task};
 
@@ -138,7 +139,7 @@ fn iteration_input(deciding: &Deciding<'_>, frame: FrameId, map: &Map) -> Step<A
     Ok(Arc::new(evaluation.template(selector, "ItemSelector", &children.input, Extras::default())?))
 }
 
-fn items(evaluation: &crate::data_flow::Evaluation<'_>, map: &Map, input: &Arc<Value>) -> Result<MapItems, Fault> {
+fn items(evaluation: &Evaluation<'_>, map: &Map, input: &Arc<Value>) -> Result<MapItems, Fault> {
     let (value, source) = match &map.items {
         None => match &map.items_template {
             Some(template) => (Arc::new(evaluation.template(template, "Items", input, Extras::default())?), None),

@@ -11,7 +11,7 @@ use crate::data_flow::size_bytes;
 use crate::decide::{Deciding, Halt, Step};
 use crate::definition::{Next, StateKind};
 use crate::execution::{EventKind, Failure, FrameId, Position, StateType};
-use crate::failure::{Fault, RUNTIME, too_large};
+use crate::fault::{Fault, RUNTIME, too_large};
 use crate::ids::{EventId, StateName};
 use crate::query::VariableMap;
 

@@ -8,7 +8,7 @@ use crate::data_flow::{Extras, size_bytes};
 use crate::decide::{Deciding, Step};
 use crate::definition::{Pattern, Resource, Task};
 use crate::execution::{EventKind, Failure, FrameId, OpenTask, Waiting};
-use crate::failure::{Class, Fault, HEARTBEAT_TIMEOUT, RUNTIME, TIMEOUT, prefix, too_large};
+use crate::fault::{Class, Fault, HEARTBEAT_TIMEOUT, RUNTIME, TIMEOUT, prefix, too_large};
 use crate::ids::{TaskId, TaskToken};
 use crate::step;
 

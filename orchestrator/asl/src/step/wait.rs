@@ -3,11 +3,12 @@
 use chrono::DateTime;
 use serde_json::Value;
 
-use crate::data_flow::{Evaluation, Extras, bare, whole};
+use crate::data_flow::{Evaluation, Extras};
 use crate::decide::{Deciding, Step};
 use crate::definition::{Operand, Wait};
 use crate::execution::{EventKind, FrameId};
-use crate::failure::Fault;
+use crate::fault::Fault;
+use crate::operand::{bare, whole};
 use crate::step;
 use crate::time::Timestamp;
 

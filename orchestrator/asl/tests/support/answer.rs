@@ -37,6 +37,14 @@ impl Answer {
         Self::nothing().then(Step::Start(worker.map(str::to_owned)))
     }
 
+    pub fn and_started(self) -> Self {
+        self.then(Step::Start(None))
+    }
+
+    pub fn and_started_by(self, worker: &str) -> Self {
+        self.then(Step::Start(Some(worker.to_owned())))
+    }
+
     pub fn submitted(self) -> Self {
         self.then(Step::Submit(json!({})))
     }

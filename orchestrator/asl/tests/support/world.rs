@@ -108,6 +108,17 @@ impl World {
         true
     }
 
+    /// When the next thing happens.
+    pub fn next_at(&self) -> Option<Timestamp> {
+        self.agenda.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// A timer fires whatever the clock says.
+    pub fn fire(&mut self, timer: TimerId) {
+        self.timers.remove(&timer);
+        self.stimulate(&Stimulus::TimerFired { timer });
+    }
+
     /// Gives a stimulus, checks that a full replay of the serialised journal agrees, and follows the commands.
     pub fn stimulate(&mut self, stimulus: &Stimulus) -> Decision {
         let decision = self.decide(stimulus);

@@ -1,13 +1,15 @@
 //! The only code that changes an execution: one event at a time, live and in replay alike.
 
+mod frame;
+
 use std::sync::Arc;
 
 use crate::definition::{ScopeId, StateMachine};
 use crate::execution::{
-    Children, DecideError, Event, EventKind, Execution, Frame, FrameId, MapRun, OpenState, OpenTask, Position, Status,
-    Waiting,
+    Children, DecideError, Event, EventKind, Execution, FrameId, MapRun, OpenState, OpenTask, Position, Status, Waiting,
 };
-use crate::ids::{EventId, TaskId, TimerId, TimerKind};
+use crate::ids::{TaskId, TimerId, TimerKind};
+use frame::{Fit, children, close, close_children, fit, frame, open, open_child, open_frame, open_task};
 
 /// Changes `execution` by `event`, the next one of its journal.
 ///
@@ -53,29 +55,6 @@ pub(crate) fn begin(machine: &StateMachine, event: &Event) -> Result<Execution, 
 fn corrupt(execution: &Execution, event: &Event, reason: &str) -> DecideError {
     DecideError::Corrupt { execution: execution.identity.arn.clone(), event: event.id, reason: reason.to_owned() }
 }
-
-fn open_frame(
-    machine: &StateMachine,
-    scope: ScopeId,
-    parent: Option<FrameId>,
-    index: u64,
-    input: Arc<serde_json::Value>,
-    chain: EventId,
-    since: EventId,
-) -> Frame {
-    Frame {
-        scope,
-        parent,
-        index,
-        variables: Arc::default(),
-        chain,
-        position: Position::Entering { name: machine.scope(scope).start_at.clone(), input, since },
-        states_entered: 0,
-        hidden: false,
-    }
-}
-
-type Fit<T = ()> = Result<T, &'static str>;
 
 fn change(execution: &mut Execution, machine: &StateMachine, event: &Event) -> Fit {
     if let (Some(public), true) = (event.public, carries_the_chain(&event.kind)) {
@@ -251,86 +230,7 @@ const fn carries_the_chain(kind: &EventKind) -> bool {
     )
 }
 
-fn open_child(
-    execution: &mut Execution,
-    machine: &StateMachine,
-    event: &Event,
-    scope: ScopeId,
-    index: u64,
-    input: Arc<serde_json::Value>,
-) -> Fit {
-    if scope.0 as usize >= machine.scopes.len() {
-        return Err("the definition has no such `States`");
-    }
-    let around = frame(execution, event.frame)?;
-    let (hidden, chain) = (around.hidden, around.chain);
-    let children = children(execution, event.frame)?;
-    let hidden = hidden || children.map_run.is_some();
-    children.opened += 1;
-    children.open.push(FrameId(event.id));
-    let chain = match event.public {
-        Some(public) => public.id,
-        None if hidden => 0,
-        None => chain,
-    };
-    let frame = open_frame(machine, scope, Some(event.frame), index, input, chain, event.id);
-    execution.frames.insert(FrameId(event.id), Frame { hidden, ..frame });
-    Ok(())
-}
-
 fn end(execution: &mut Execution, status: Status) {
     execution.status = status;
     execution.frames.clear();
-}
-
-/// Removes the frame and all frames inside it.
-fn close(execution: &mut Execution, id: FrameId) {
-    if let Some(frame) = execution.frames.remove(&id)
-        && let Position::Open(state) = frame.position
-        && let Some(Waiting::Children(children)) = state.waiting
-    {
-        for child in children.open {
-            close(execution, child);
-        }
-    }
-}
-
-fn close_children(execution: &mut Execution, id: FrameId) -> Fit {
-    let closed = match &mut open(execution, id)?.waiting {
-        Some(Waiting::Children(children)) => std::mem::take(&mut children.open),
-        _ => Vec::new(),
-    };
-    for child in closed {
-        close(execution, child);
-    }
-    Ok(())
-}
-
-fn fit(number: u64) -> Fit<usize> {
-    usize::try_from(number).map_err(|_| "a number is out of range")
-}
-
-fn frame(execution: &mut Execution, id: FrameId) -> Fit<&mut Frame> {
-    execution.frames.get_mut(&id).ok_or("its frame is not open")
-}
-
-fn open(execution: &mut Execution, id: FrameId) -> Fit<&mut OpenState> {
-    match &mut frame(execution, id)?.position {
-        Position::Open(state) => Ok(state),
-        Position::Entering { .. } | Position::Ended { .. } => Err("its frame is in no state"),
-    }
-}
-
-fn open_task(execution: &mut Execution, id: FrameId, task: TaskId) -> Fit<&mut OpenTask> {
-    match &mut open(execution, id)?.waiting {
-        Some(Waiting::Task(open_task)) if open_task.task == task => Ok(open_task),
-        _ => Err("its frame does not wait for this task"),
-    }
-}
-
-fn children(execution: &mut Execution, id: FrameId) -> Fit<&mut Children> {
-    match &mut open(execution, id)?.waiting {
-        Some(Waiting::Children(children)) => Ok(children),
-        _ => Err("its frame has no branches or iterations"),
-    }
 }
