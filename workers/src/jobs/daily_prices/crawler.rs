@@ -54,9 +54,10 @@ impl FromStr for Policy {
     type Err = JobError;
 
     fn from_str(text: &str) -> Result<Self, JobError> {
-        [Policy::OnSchemaChange, Policy::Never, Policy::Force].into_iter().find(|policy| policy.as_str() == text).ok_or_else(
-            || refused(format!("`catalog_update` is `{text}`; give on_schema_change, never or force")),
-        )
+        [Policy::OnSchemaChange, Policy::Never, Policy::Force]
+            .into_iter()
+            .find(|policy| policy.as_str() == text)
+            .ok_or_else(|| refused(format!("`catalog_update` is `{text}`; give on_schema_change, never or force")))
     }
 }
 
@@ -176,7 +177,10 @@ mod tests {
                 }
                 let input = json!({"ds": "2024-12-06", "catalog_update": policy, "tables": [table("prices"), table("indicators")]});
                 let output = decide(&lake, &input).await.unwrap();
-                assert_eq!(output["shouldRunCrawler"], expected, "{policy} {latest:?} {previous:?} of {changing}: {output}");
+                assert_eq!(
+                    output["shouldRunCrawler"], expected,
+                    "{policy} {latest:?} {previous:?} of {changing}: {output}"
+                );
             }
         }
     }
@@ -208,7 +212,11 @@ mod tests {
         let (_place, lake) = lake();
         for (name, rows) in [("prices", 4), ("indicators", 3)] {
             let success = json!({"run_id": "r", "written_at": "t", "rows": rows, "files": [{"name": "p.parquet", "rows": rows, "bytes": 100}]});
-            lake.folder("curated", &format!("market/{name}/ds=2024-12-06")).unwrap().put("_SUCCESS", success.to_string()).await.unwrap();
+            lake.folder("curated", &format!("market/{name}/ds=2024-12-06"))
+                .unwrap()
+                .put("_SUCCESS", success.to_string())
+                .await
+                .unwrap();
         }
         for (ds, expected) in [
             ("2024-12-06", json!({"rowCount": 7, "bytesWritten": 200, "fileCount": 2})),

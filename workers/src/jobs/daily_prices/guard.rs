@@ -52,7 +52,9 @@ async fn guard(lake: &Lake, input: &Value) -> Result<Value, JobError> {
         "s3Uri": format!("{uri}/"),
     });
     if stale {
-        tracing::warn!("`{uri}` holds {count} object(s) of an earlier run, and this run found no raw data: not processed");
+        tracing::warn!(
+            "`{uri}` holds {count} object(s) of an earlier run, and this run found no raw data: not processed"
+        );
         output["reason"] = Code::StaleOutput.as_str().into();
     } else if !should_process {
         tracing::info!("`{uri}` holds no data: nothing to process");
@@ -92,11 +94,26 @@ mod tests {
     #[tokio::test]
     async fn only_data_of_this_run_is_processed() {
         let part = ("ds=2024-12-06/part-00000-ab.parquet", "PAR1");
-        let cases: [(&str, &[(&str, &str)], Option<&str>, u64, bool, Value); 7] = [
+        type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], Option<&'a str>, u64, bool, Value);
+        let cases: [Case<'_>; 7] = [
             ("no folder", &[], None, 0, false, json!("NO_RAW_DATA")),
             ("one file", &[part], None, 1, true, Value::Null),
-            ("two files", &[part, ("ds=2024-12-06/part-00001-ab.parquet", "PAR1")], Some("SUCCEEDED"), 2, true, Value::Null),
-            ("hidden only", &[("ds=2024-12-06/_SUCCESS", "{}"), ("ds=2024-12-06/_tmp/x.parquet", "PAR1")], None, 0, false, json!("NO_RAW_DATA")),
+            (
+                "two files",
+                &[part, ("ds=2024-12-06/part-00001-ab.parquet", "PAR1")],
+                Some("SUCCEEDED"),
+                2,
+                true,
+                Value::Null,
+            ),
+            (
+                "hidden only",
+                &[("ds=2024-12-06/_SUCCESS", "{}"), ("ds=2024-12-06/_tmp/x.parquet", "PAR1")],
+                None,
+                0,
+                false,
+                json!("NO_RAW_DATA"),
+            ),
             ("empty file", &[("ds=2024-12-06/part-00000-ab.parquet", "")], None, 0, false, json!("NO_RAW_DATA")),
             ("another day", &[("ds=2024-12-05/part-00000-ab.parquet", "PAR1")], None, 0, false, json!("NO_RAW_DATA")),
             ("stale", &[part], Some("SKIPPED"), 1, false, json!("STALE_OUTPUT")),

@@ -62,7 +62,9 @@ mod tests {
     #[test]
     fn the_schema_folder_is_named_by_itself_or_by_its_record() {
         let lake = Lake::at("/srv/lake").unwrap();
-        for uri in ["s3://artifacts/m/p/_schema/latest.json", "s3://artifacts/m/p/_schema/", "s3://artifacts/m/p/_schema"] {
+        for uri in
+            ["s3://artifacts/m/p/_schema/latest.json", "s3://artifacts/m/p/_schema/", "s3://artifacts/m/p/_schema"]
+        {
             assert_eq!(schema_folder(&lake, uri).unwrap().uri(), "file:///srv/lake/artifacts/m/p/_schema", "{uri}");
         }
     }

@@ -114,7 +114,10 @@ mod tests {
             (payload.object("object").unwrap_err(), "`object` is a list; give an object"),
             (payload.required("blank").unwrap_err(), "`blank` is required"),
             (payload.required("null").unwrap_err(), "`null` is required"),
-            (Payload::of(&json!([]), "the input", Code::GuardInputInvalid).unwrap_err(), "the input is a list; give an object"),
+            (
+                Payload::of(&json!([]), "the input", Code::GuardInputInvalid).unwrap_err(),
+                "the input is a list; give an object",
+            ),
         ] {
             assert_eq!(error.message, expected);
         }

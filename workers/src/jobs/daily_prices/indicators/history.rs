@@ -95,7 +95,8 @@ impl History {
         if nameless > 0 {
             return Err(JobError::new(Code::DqFailed, format!("null symbol present ({nameless} records) in `{uri}`")));
         }
-        let prices: Vec<Vec<f64>> = PRICES.into_iter().map(|name| required(frame, name, uri)).collect::<Result<_, _>>()?;
+        let prices: Vec<Vec<f64>> =
+            PRICES.into_iter().map(|name| required(frame, name, uri)).collect::<Result<_, _>>()?;
         let vwap: Vec<(usize, Vec<f64>)> = optional(frame, VWAP.into_iter())?;
         let market: Vec<(usize, Vec<f64>)> = optional(frame, MARKET.into_iter().map(|(name, _)| name))?;
         self.row_count += frame.height() as u64;
@@ -140,8 +141,9 @@ impl History {
     /// The rows of the target day, by symbol; a symbol without a row on that day has none. A symbol that is there
     /// twice has two.
     pub fn rows(&self, target: Target<'_>) -> Vec<Row> {
-        let column = (0..MARKET.len())
-            .find(|column| self.symbols.iter().any(|symbol| symbol.market[*column].iter().any(|value| !value.is_nan())));
+        let column = (0..MARKET.len()).find(|column| {
+            self.symbols.iter().any(|symbol| symbol.market[*column].iter().any(|value| !value.is_nan()))
+        });
         let benchmark = match (column, target.benchmark_symbol) {
             (None, Some(name)) => self.returns_of(name),
             _ => HashMap::new(),
@@ -311,7 +313,8 @@ mod tests {
     fn the_benchmark_is_the_first_column_that_is_present_in_its_own_unit() {
         // 40 days of a symbol whose returns are twice the market's.
         let market = |date: i32| if date % 2 == 0 { 0.01 } else { -0.005 };
-        let cases: [(&str, fn(f64, f64) -> f64, f64); 4] = [
+        type Given = fn(f64, f64) -> f64;
+        let cases: [(&str, Given, f64); 4] = [
             ("market_return", |change, _| change, 2.0),
             ("market_return_1d", |change, _| change * 100.0, 2.0),
             ("spy_close", |_, level| level, 2.0),

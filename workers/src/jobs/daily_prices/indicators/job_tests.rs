@@ -103,7 +103,8 @@ fn check_against_reference(frame: &DataFrame, ds: &str) {
         for column in &COLUMNS {
             let value = frame.column(column.name).unwrap().cast(&DataType::Float64).unwrap().f64().unwrap().get(row);
             let what = format!("{} of {} at {ds}", column.name, reference["symbol"]);
-            let expected = reference.get(column.name).filter(|text| !text.is_empty()).map(|text| text.parse::<f64>().unwrap());
+            let expected =
+                reference.get(column.name).filter(|text| !text.is_empty()).map(|text| text.parse::<f64>().unwrap());
             let (Some(value), Some(expected)) = (value, expected) else {
                 assert_eq!(value, expected, "{what}");
                 continue;
@@ -164,7 +165,9 @@ async fn days_agree_with_the_reference_in_any_order_and_every_time() {
     check_against_reference(&backfilled, "2012-06-29");
     // Of 30 rows: sma, ema and rv of 60, sma_120, macd signal and histogram, both leading spans, beta, correlation.
     assert_eq!(backfill.metrics["nulls_warm_up"], 10, "{:?}", backfill.metrics);
-    assert!(without_run_columns(&fixture.read("2013-03-01").await.unwrap()).equals_missing(&without_run_columns(&first)));
+    assert!(
+        without_run_columns(&fixture.read("2013-03-01").await.unwrap()).equals_missing(&without_run_columns(&first))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -180,7 +183,12 @@ async fn a_day_that_cannot_be_computed_publishes_nothing() {
         ("too old", vec![("ds=2012-01-02", good.clone())], "NO_INPUT_DATA", "has no rows from"),
         ("only later", vec![("ds=2013-03-04", good.clone())], "NO_INPUT_DATA", "has no rows from"),
         ("day before", vec![("ds=2012-01-03", good.clone())], "NO_TARGET_DATA", "ds=2013-03-01"),
-        ("columns", vec![("ds=2013-02-28", good.drop_many(["close"])), ("ds=2013-03-01", good.clone())], "MISSING_COLUMNS", "[\"close\"]"),
+        (
+            "columns",
+            vec![("ds=2013-02-28", good.drop_many(["close"])), ("ds=2013-03-01", good.clone())],
+            "MISSING_COLUMNS",
+            "[\"close\"]",
+        ),
         ("null symbol", vec![("ds=2013-03-01", nameless)], "DQ_FAILED", "null symbol"),
         ("compacted only", vec![("compacted/ds=2013-03-01", good.clone())], "NO_INPUT_DATA", "has no rows"),
     ];
@@ -230,7 +238,11 @@ async fn arguments_and_the_table_s_pair_are_checked_first() {
         ("prices_prefix", "../other", "not allowed"),
     ] {
         let result = fixture.run(&[(name, value)]).await;
-        assert_eq!((result.code.as_str(), result.exit_status()), ("PRE_VALIDATION_FAILED", 2), "{name}={value}: {result:?}");
+        assert_eq!(
+            (result.code.as_str(), result.exit_status()),
+            ("PRE_VALIDATION_FAILED", 2),
+            "{name}={value}: {result:?}"
+        );
         assert!(result.message.contains(part), "{name}={value}: {}", result.message);
     }
 }

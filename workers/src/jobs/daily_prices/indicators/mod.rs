@@ -86,11 +86,12 @@ async fn run(context: &JobContext) -> Result<Finish, JobError> {
         let quarantine = Table::new(output.folder.child("quarantine")).partition(&ds);
         let lock = context.lock(&quarantine).await?;
         write(context, &settings, &quarantine, &lock, table).await?;
-        let message = format!("duplicate (date, symbol) in the indicators ({repeated} rows), kept in `{}`", quarantine.uri());
+        let message =
+            format!("duplicate (date, symbol) in the indicators ({repeated} rows), kept in `{}`", quarantine.uri());
         return Err(JobError::new(Code::DqFailed, message));
     }
-    let fingerprint = Fingerprint::of(&table, settings.write.codec)
-        .map_err(|error| JobError::new(Code::SchemaCheckFailed, error))?;
+    let fingerprint =
+        Fingerprint::of(&table, settings.write.codec).map_err(|error| JobError::new(Code::SchemaCheckFailed, error))?;
     record_source_pair(&output.folder, &settings.interval, &settings.data_source).await?;
     write(context, &settings, &partition, &lock, table).await?;
     let change = record_fingerprint(&schema, &fingerprint)
@@ -137,12 +138,16 @@ async fn read_window(context: &JobContext, settings: &Settings) -> Result<Histor
         return Err(JobError::new(Code::NoInputData, message));
     }
     if !history.has_rows_on(days_since_epoch(settings.ds)) {
-        let message = format!("`{}` has no rows; the days before have", prices.partition(&settings.ds.to_string()).uri());
+        let message =
+            format!("`{}` has no rows; the days before have", prices.partition(&settings.ds.to_string()).uri());
         return Err(JobError::new(Code::NoTargetData, message));
     }
     if history.duplicate_rows > 0 {
         context.metric("duplicate_input_rows", history.duplicate_rows);
-        context.warn(format!("{} rows from {span} repeat a symbol's day and count as rows of their own", history.duplicate_rows));
+        context.warn(format!(
+            "{} rows from {span} repeat a symbol's day and count as rows of their own",
+            history.duplicate_rows
+        ));
     }
     if let Some(symbol) = settings.benchmark_symbol.as_deref().filter(|symbol| !history.has_symbol(symbol)) {
         context.warn(format!("the benchmark `{symbol}` has no rows from {span}"));

@@ -41,7 +41,9 @@ impl Config {
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, JobError> {
         let variable = |name: &str| variable(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         let text = |name: &str, default: &str| variable(name).unwrap_or_else(|| default.to_owned());
-        let refuse = |name: &str, remedy: &str| JobError::arguments(format!("the environment variable {name} is not valid; {remedy}"));
+        let refuse = |name: &str, remedy: &str| {
+            JobError::arguments(format!("the environment variable {name} is not valid; {remedy}"))
+        };
         let count = |name: &'static str, default: u32| match variable(name).map(|text| text.parse()) {
             None => Ok(default),
             Some(Ok(number)) if number > 0 => Ok(number),

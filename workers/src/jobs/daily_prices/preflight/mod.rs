@@ -102,7 +102,10 @@ impl<'a> Check<'a> {
     async fn new(lake: &Lake, config: &'a Config, request: &'a Request) -> Result<Self, JobError> {
         let configured = |bucket: Option<&'a String>, variable: &str| {
             bucket.map(String::as_str).ok_or_else(|| {
-                JobError::new(Code::PreValidationFailed, format!("no bucket is configured: set {variable} for the worker"))
+                JobError::new(
+                    Code::PreValidationFailed,
+                    format!("no bucket is configured: set {variable} for the worker"),
+                )
             })
         };
         let raw_bucket = configured(request.raw_bucket.as_ref().or(config.raw_bucket.as_ref()), "RAW_BUCKET")?;

@@ -79,8 +79,7 @@ impl Request {
             None => payload.text("table")?.ok_or_else(|| refused("`table_name` is required".to_owned()))?,
         };
         let table = checked("table_name", table.to_owned())?;
-        let indicators_table =
-            payload.text("indicators_table_name")?.unwrap_or(&config.indicators_table).to_owned();
+        let indicators_table = payload.text("indicators_table_name")?.unwrap_or(&config.indicators_table).to_owned();
         let policy = payload.text("catalog_update")?.unwrap_or(&config.catalog_update);
         Ok(Self {
             days: days(payload, key.as_deref())?,
@@ -100,23 +99,25 @@ impl Request {
 
 fn days(payload: Payload<'_>, key: Option<&str>) -> Result<Days, JobError> {
     if let Some(range) = payload.object("date_range")? {
-        let (start, end) = (date("date_range.start", range.required("start")?)?, date("date_range.end", range.required("end")?)?);
+        let (start, end) =
+            (date("date_range.start", range.required("start")?)?, date("date_range.end", range.required("end")?)?);
         return Ok(Days::Range(start.min(end), start.max(end)));
     }
     if let Some(ds) = payload.text("ds")? {
         return Ok(Days::One(date("ds", ds)?));
     }
     let (Some(_), Some(key)) = (payload.text("source_bucket")?, key) else {
-        return Err(refused("no day is given; give `ds`, `date_range`, or `source_bucket` and `source_key`".to_owned()));
+        return Err(refused(
+            "no day is given; give `ds`, `date_range`, or `source_bucket` and `source_key`".to_owned(),
+        ));
     };
-    let allowed = match payload.list("allowed_suffixes")? {
-        [] => ALLOWED_SUFFIXES.map(str::to_owned).to_vec(),
-        given => given
-            .iter()
-            .map(|suffix| suffix.as_str().map(str::to_owned))
-            .collect::<Option<_>>()
-            .ok_or_else(|| refused("`allowed_suffixes` holds something that is no text; give a list of texts".to_owned()))?,
-    };
+    let allowed =
+        match payload.list("allowed_suffixes")? {
+            [] => ALLOWED_SUFFIXES.map(str::to_owned).to_vec(),
+            given => given.iter().map(|suffix| suffix.as_str().map(str::to_owned)).collect::<Option<_>>().ok_or_else(
+                || refused("`allowed_suffixes` holds something that is no text; give a list of texts".to_owned()),
+            )?,
+        };
     let lower = key.to_lowercase();
     if !allowed.iter().any(|suffix| lower.ends_with(&suffix.to_lowercase())) {
         return Ok(Days::Ignored(format!("`{key}` ends in none of {}", allowed.join(", "))));
@@ -125,8 +126,9 @@ fn days(payload: Payload<'_>, key: Option<&str>) -> Result<Days, JobError> {
 }
 
 fn day_of_key(key: &str) -> Result<NaiveDate, JobError> {
-    static PARTS: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"(?:^|/)year=(\d{4})/month=(\d{1,2})/day=(\d{1,2})(?:/|$)").expect("a fixed pattern"));
+    static PARTS: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"(?:^|/)year=(\d{4})/month=(\d{1,2})/day=(\d{1,2})(?:/|$)").expect("a fixed pattern")
+    });
     static LEGACY: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"(?:^|/)ingestion_date=(\d{4}-\d{2}-\d{2})(?:/|$)").expect("a fixed pattern"));
     if let Some(found) = PARTS.captures(key) {
@@ -149,7 +151,10 @@ fn checked(name: &str, value: String) -> Result<String, JobError> {
     if value.chars().all(legal) && !value.starts_with(['.', '_']) && value.len() <= 128 {
         return Ok(value);
     }
-    Err(refused(format!("`{name}` is `{}`; give at most 128 letters, digits, `.`, `_` and `-`, beginning with a letter or digit", value.escape_debug())))
+    Err(refused(format!(
+        "`{name}` is `{}`; give at most 128 letters, digits, `.`, `_` and `-`, beginning with a letter or digit",
+        value.escape_debug()
+    )))
 }
 
 fn refused(message: String) -> JobError {

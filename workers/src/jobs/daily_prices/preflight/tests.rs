@@ -111,7 +111,11 @@ async fn refusals_are_answers_that_name_the_field() {
         (json!({"ds": 20241206}), "PRE_VALIDATION_FAILED", "`ds` is a number"),
         (json!({"ds": null}), "PRE_VALIDATION_FAILED", "no day is given"),
         (json!({"ds": null, "source_key": key}), "PRE_VALIDATION_FAILED", "no day is given"),
-        (json!({"date_range": {"start": "2024-02-30", "end": "2024-03-01"}}), "PRE_VALIDATION_FAILED", "`date_range.start` is `2024-02-30`"),
+        (
+            json!({"date_range": {"start": "2024-02-30", "end": "2024-03-01"}}),
+            "PRE_VALIDATION_FAILED",
+            "`date_range.start` is `2024-02-30`",
+        ),
         (json!({"date_range": {"start": "2024-02-01"}}), "PRE_VALIDATION_FAILED", "`end` is required"),
         (json!({"date_range": "2024-02-01"}), "PRE_VALIDATION_FAILED", "`date_range` is a text"),
         (json!({"catalog_update": "sometimes"}), "PRE_VALIDATION_FAILED", "`catalog_update` is `sometimes`"),
@@ -119,8 +123,16 @@ async fn refusals_are_answers_that_name_the_field() {
         (from_key("a/IBM.json"), "PRE_VALIDATION_FAILED", "names no day"),
         (from_key("a/year=2024/month=02/day=30/IBM.json"), "PRE_VALIDATION_FAILED", "2024-02-30"),
         (from_key("a/IBM.txt"), "IGNORED_OBJECT", "`a/IBM.txt` ends in none of"),
-        (json!({"ds": null, "source_bucket": "raw", "source_key": key, "allowed_suffixes": [".manifest.json"]}), "IGNORED_OBJECT", ".manifest.json"),
-        (json!({"ds": null, "source_bucket": "raw", "source_key": key, "allowed_suffixes": [1]}), "PRE_VALIDATION_FAILED", "`allowed_suffixes`"),
+        (
+            json!({"ds": null, "source_bucket": "raw", "source_key": key, "allowed_suffixes": [".manifest.json"]}),
+            "IGNORED_OBJECT",
+            ".manifest.json",
+        ),
+        (
+            json!({"ds": null, "source_bucket": "raw", "source_key": key, "allowed_suffixes": [1]}),
+            "PRE_VALIDATION_FAILED",
+            "`allowed_suffixes`",
+        ),
     ];
     let (_place, lake) = lake();
     for (changes, code, part) in cases {
@@ -141,7 +153,8 @@ async fn the_day_and_the_pair_are_found_in_the_key() {
         "market/prices/interval=1h/data_source=exchange/ingestion_date=2024-12-06/IBM.JSON",
         "market/prices/interval%3D1h/data_source%3Dexchange/year%3D2024/month%3D12/day%3D6/IBM.csv.gz",
     ] {
-        let changes = json!({"ds": null, "interval": null, "data_source": null, "source_bucket": "raw", "source_key": key});
+        let changes =
+            json!({"ds": null, "interval": null, "data_source": null, "source_bucket": "raw", "source_key": key});
         let output = ask(&lake, &input(changes)).await;
         assert_eq!(output["ds"], "2024-12-06", "{key}: {output}");
         assert_eq!(output["glue_args"]["--raw_prefix"], "market/prices/interval=1h/data_source=exchange/", "{key}");
@@ -157,7 +170,9 @@ async fn buckets_and_numbers_must_be_configured() {
         assert_eq!(output["error"]["code"], "PRE_VALIDATION_FAILED");
         assert!(output["reason"].as_str().unwrap().contains(missing), "{output}");
     }
-    for (name, value) in [("MAX_BACKFILL_DAYS", "0"), ("EXPECTED_MIN_RECORDS", "-1"), ("MAX_CRITICAL_ERROR_RATE", "NaN")] {
+    for (name, value) in
+        [("MAX_BACKFILL_DAYS", "0"), ("EXPECTED_MIN_RECORDS", "-1"), ("MAX_CRITICAL_ERROR_RATE", "NaN")]
+    {
         let config = Config::read(|asked| if asked == name { Some(value.to_owned()) } else { variable(asked) });
         let output = answer(&lake, config, &input(json!({}))).await.unwrap();
         assert!(output["reason"].as_str().unwrap().contains(name), "{output}");
@@ -212,8 +227,10 @@ async fn a_range_is_a_list_of_days_swapped_and_cut() {
     let range = |start: &str, end: &str| input(json!({"ds": null, "date_range": {"start": start, "end": end}}));
     for (start, end) in [("2024-02-28", "2024-03-01"), ("2024-03-01", "2024-02-28")] {
         let output = ask(&lake, &range(start, end)).await;
-        let days: Vec<_> = output["dates"].as_array().unwrap().iter().map(|day| (&day["ds"], &day["proceed"])).collect();
-        let expected = [("2024-02-28", false), ("2024-02-29", true), ("2024-03-01", true)].map(|(ds, proceed)| (json!(ds), json!(proceed)));
+        let days: Vec<_> =
+            output["dates"].as_array().unwrap().iter().map(|day| (&day["ds"], &day["proceed"])).collect();
+        let expected = [("2024-02-28", false), ("2024-02-29", true), ("2024-03-01", true)]
+            .map(|(ds, proceed)| (json!(ds), json!(proceed)));
         assert_eq!(days, expected.iter().map(|(ds, proceed)| (ds, proceed)).collect::<Vec<_>>());
         assert!(output.get("truncated_days").is_none());
     }
@@ -244,9 +261,12 @@ async fn another_interval_or_source_needs_another_table() {
 #[tokio::test]
 async fn a_fault_of_the_storage_is_raised_not_read_as_absent() {
     let (place, lake) = lake();
-    std::fs::create_dir_all(place.path().join("curated/market/prices")).unwrap();
-    // A file where a folder should be cannot be listed.
-    std::fs::write(place.path().join("curated/market/prices/ds=2024-12-06"), "not a folder").unwrap();
+    let table = place.path().join("curated/market/prices");
+    std::fs::create_dir_all(&table).unwrap();
+    // A link to itself cannot be listed.
+    std::os::unix::fs::symlink("ds=2024-12-06", table.join("ds=2024-12-06")).unwrap();
     let error = answer(&lake, Config::read(variable), &input(json!({}))).await.unwrap_err();
     assert_eq!(error.code, Code::StorageError);
+    let other_day = ask(&lake, &input(json!({"ds": "2024-12-05"}))).await;
+    assert_eq!(other_day["proceed"], true, "{other_day}");
 }
