@@ -40,6 +40,6 @@ pub const SYMBOLS: [&str; 4] = ["AAPL", "FB", "IBM", "MSFT"];
 
 /// The reference: one record per symbol and day, by column; empty is null.
 pub fn records() -> Vec<BTreeMap<String, String>> {
-    let records = csv::Reader::from_path(data().join("reference_indicators.csv")).unwrap().deserialize().collect();
-    Result::unwrap(records)
+    let mut reader = csv::Reader::from_path(data().join("reference_indicators.csv")).unwrap();
+    reader.deserialize().map(|record| record.unwrap()).collect()
 }
