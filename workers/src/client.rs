@@ -9,14 +9,17 @@ use aws_config::BehaviorVersion;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::meta::credentials::CredentialsProviderChain;
 use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::ProvideCredentials;
 use aws_sdk_sfn::config::retry::RetryConfig;
-use aws_sdk_sfn::config::{Region, SharedCredentialsProvider};
+use aws_sdk_sfn::config::{Region, SharedCredentialsProvider, SharedHttpClient};
 use aws_sdk_sfn::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use tracing::debug;
 
 use crate::config::Settings;
 
@@ -78,12 +81,12 @@ impl Client {
             http.tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
         };
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(http)
+            .http_client(http.clone())
             .region(Region::new(settings.region.clone()))
             .retry_config(RetryConfig::disabled())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         if !settings.aws {
-            loader = loader.credentials_provider(local_credentials());
+            loader = loader.credentials_provider(local_credentials(settings, http).await);
         }
         let shared = loader.load().await;
         let client = |read_timeout| {
@@ -136,13 +139,20 @@ impl Client {
     }
 }
 
-fn local_credentials() -> SharedCredentialsProvider {
-    let stand_in = Credentials::new("stepwell", "stepwell", None, None, "stepwell");
-    SharedCredentialsProvider::new(
-        CredentialsProviderChain::first_try("environment", EnvironmentVariableCredentialsProvider::new())
-            .or_else("profile", ProfileFileCredentialsProvider::builder().build())
-            .or_else("stepwell", stand_in),
-    )
+/// The user's credentials, or stand-ins if there are none that can be had without asking anybody.
+async fn local_credentials(settings: &Settings, http: SharedHttpClient) -> SharedCredentialsProvider {
+    let region = Region::new(settings.region.clone());
+    let surroundings = ProviderConfig::without_region().with_region(Some(region)).with_http_client(http);
+    let profile = ProfileFileCredentialsProvider::builder().configure(&surroundings).build();
+    let chain = CredentialsProviderChain::first_try("environment", EnvironmentVariableCredentialsProvider::new())
+        .or_else("profile", profile);
+    match chain.provide_credentials().await {
+        Ok(_) => SharedCredentialsProvider::new(chain),
+        Err(error) => {
+            debug!("Signing as `stepwell`, there are no other credentials: {}", DisplayErrorContext(&error));
+            SharedCredentialsProvider::new(Credentials::new("stepwell", "stepwell", None, None, "stepwell"))
+        }
+    }
 }
 
 /// At most this many characters of a text.
