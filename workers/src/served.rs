@@ -17,7 +17,8 @@ use crate::trial;
 /// If `--only` names nothing there is, or the storage root is no location.
 pub(crate) fn activities(settings: &Settings) -> Result<Vec<Activity>, ConfigError> {
     let root = settings.storage_root.as_deref().unwrap_or_default();
-    let lake = Lake::at(root).map_err(|error| ConfigError::StorageRoot { root: root.to_owned(), why: error.chain() })?;
+    let lake =
+        Lake::at(root).map_err(|error| ConfigError::StorageRoot { root: root.to_owned(), why: error.chain() })?;
     let mut served: Vec<(String, Serves)> = Vec::new();
     served.extend(jobs().iter().map(|definition| job(definition.name)));
     served.extend(functions().iter().map(|definition| function(in_process(*definition, lake.clone()))));
@@ -68,6 +69,7 @@ fn is(wanted: &str, name: &str, full_name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
 
     fn chosen(only: &[&str]) -> Result<Vec<String>, ConfigError> {
         let only: Vec<String> = only.iter().map(|name| (*name).to_owned()).collect();
@@ -80,6 +82,21 @@ mod tests {
         assert_eq!(chosen(&[]).unwrap(), ["prod-etl", "prod-compaction"]);
         assert_eq!(chosen(&["etl"]).unwrap(), ["prod-etl"]);
         assert_eq!(chosen(&["prod-compaction", "etl"]).unwrap(), ["prod-etl", "prod-compaction"]);
+    }
+
+    #[test]
+    fn every_job_and_function_is_served_but_no_test_job() {
+        let settings = Config::from_flags(["--env", "prod"]).unwrap().resolve().unwrap();
+        let names: Vec<String> = activities(&settings).unwrap().into_iter().map(|activity| activity.name).collect();
+        assert_eq!(names.len(), jobs().len() + functions().len());
+        assert!(names.contains(&"prod-daily-prices-compaction".to_owned()), "{names:?}");
+    }
+
+    #[test]
+    fn a_storage_root_that_is_no_location_is_refused() {
+        let settings = Config::from_flags(["--storage-root", "ftp://host/x"]).unwrap().resolve().unwrap();
+        let refusal = activities(&settings).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(refusal.contains("`--storage-root ftp://host/x`"), "{refusal}");
     }
 
     #[test]

@@ -120,6 +120,17 @@ async fn input_that_is_no_command_line_fails_without_a_process() {
 }
 
 #[tokio::test]
+async fn a_job_of_the_registry_refuses_an_argument_it_does_not_know() {
+    let service = FakeService::start();
+    let input = json!({"JobName": "dev-daily-prices-compaction", "Arguments": {"--ds": "2024-12-07", "--bogus": "1"}});
+    let (token, end) = run_one(&service, "daily-prices-compaction", &input, &[]).await;
+    let cause = failure(&end, "PRE_VALIDATION_FAILED");
+    assert!(cause["errorMessage"].as_str().unwrap().contains("--bogus"), "{cause}");
+    let report = &service.book().reports[&token];
+    assert_eq!((&report["exit_code"], &report["attempt"]), (&json!(2), &json!(1)));
+}
+
+#[tokio::test]
 async fn log_lines_arrive_while_the_job_runs() {
     let service = FakeService::start();
     let token = service.give("dev-test-sleep", &json!({"--seconds": 600}));
