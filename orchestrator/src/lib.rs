@@ -3,5 +3,6 @@
 //! Dependencies point one way: `asl ◀ store ◀ engine ◀ integration, pipeline ◀ api, dashboard`.
 
 pub mod api;
+pub mod dashboard;
 pub mod engine;
 pub mod store;

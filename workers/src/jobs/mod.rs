@@ -5,9 +5,7 @@ pub mod daily_prices;
 use crate::job::{FunctionDefinition, JobDefinition};
 
 /// All jobs of this binary.
-pub(crate) const JOBS: &[JobDefinition] =
-    &[daily_prices::COMPACTION, daily_prices::TRANSFORM, daily_prices::INDICATORS];
+pub(crate) const JOBS: &[JobDefinition] = &[daily_prices::COMPACTION, daily_prices::TRANSFORM];
 
 /// All functions of this binary.
-pub(crate) const FUNCTIONS: &[FunctionDefinition] =
-    &[daily_prices::PREFLIGHT, daily_prices::GUARD, daily_prices::DECIDE_CRAWLER, daily_prices::AGGREGATE];
+pub(crate) const FUNCTIONS: &[FunctionDefinition] = &[];

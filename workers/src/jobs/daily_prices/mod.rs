@@ -3,29 +3,17 @@
 //! Source: pipelines.md 1.
 
 mod adjust;
-mod aggregate;
 pub mod columns;
 mod compaction;
-mod crawler;
 mod day;
 mod dedup;
-mod guard;
-mod indicators;
-mod layout;
+pub mod indicators;
 mod manifest;
-mod payload;
-mod preflight;
 mod quality;
-mod run_result;
 mod source_pair;
 mod transform;
 
-pub(crate) use aggregate::AGGREGATE;
 pub use compaction::COMPACTION;
-pub(crate) use crawler::DECIDE_CRAWLER;
 pub use day::{day_prefix, table_key};
-pub(crate) use guard::GUARD;
-pub(crate) use indicators::INDICATORS;
-pub(crate) use preflight::PREFLIGHT;
 pub use source_pair::{check_source_pair, record_source_pair};
 pub use transform::TRANSFORM;

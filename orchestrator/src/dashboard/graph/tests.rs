@@ -1,0 +1,129 @@
+//! Facts about drawings, whatever the definition.
+
+use serde_json::{Value, json};
+
+use super::layout::{Drawing, draw};
+use super::read::{Model, NodeKind, states};
+use super::{Drawings, paint};
+use crate::dashboard::sample;
+use crate::dashboard::visit::Visits;
+
+fn definitions() -> Vec<Value> {
+    let pass = |next: Option<&str>| match next {
+        Some(next) => json!({ "Type": "Pass", "Next": next }),
+        None => json!({ "Type": "Pass", "End": true }),
+    };
+    vec![
+        serde_json::from_str(sample::DEFINITION).unwrap(),
+        json!({ "StartAt": "A", "States": { "A": pass(None) } }),
+        json!({ "StartAt": "A", "States": { "A": { "Type": "Fail" } } }),
+        // a loop, and an edge from a state to itself
+        json!({ "StartAt": "A", "States": {
+            "A": pass(Some("B")),
+            "B": { "Type": "Choice", "Choices": [
+                { "Variable": "$.n", "NumericLessThan": 3, "Next": "A" },
+                { "Variable": "$.n", "NumericEquals": 7, "Next": "B" } ], "Default": "C" },
+            "C": pass(None) } }),
+        // Parallel in Map in Parallel, with catchers out of it
+        json!({ "StartAt": "P", "States": {
+            "P": { "Type": "Parallel", "Next": "Z", "Catch": [{ "ErrorEquals": ["States.ALL"], "Next": "F" }], "Branches": [
+                { "StartAt": "M", "States": { "M": { "Type": "Map", "End": true, "ItemProcessor": { "StartAt": "Q", "States": {
+                    "Q": { "Type": "Parallel", "End": true, "Branches": [
+                        { "StartAt": "Q1", "States": { "Q1": pass(None) } },
+                        { "StartAt": "Q2", "States": { "Q2": pass(None) } } ] } } } } } },
+                { "StartAt": "B", "States": { "B": pass(Some("B2")), "B2": pass(None) } } ] },
+            "Z": { "Type": "Succeed" },
+            "F": { "Type": "Fail" } } }),
+    ]
+}
+
+fn drawn(definition: &Value) -> Drawing {
+    draw(Model::read(definition)).expect("a drawing")
+}
+
+#[test]
+fn states_do_not_overlap() {
+    for definition in definitions() {
+        let drawing = drawn(&definition);
+        assert_eq!(drawing.boxes.iter().filter(|b| b.node.kind != NodeKind::Point).count(), states(&definition).len());
+        for (index, a) in drawing.boxes.iter().enumerate() {
+            for b in &drawing.boxes[index + 1..] {
+                let apart =
+                    a.x + a.width <= b.x || b.x + b.width <= a.x || a.y + a.height <= b.y || b.y + b.height <= a.y;
+                assert!(apart, "{} and {} overlap: {a:?} {b:?}", a.node.id, b.node.id);
+            }
+            assert!(a.x >= 0.0 && a.y >= 0.0 && a.x + a.width <= drawing.width && a.y + a.height <= drawing.height);
+        }
+    }
+}
+
+#[test]
+fn every_edge_ends_at_its_nodes() {
+    for definition in definitions() {
+        let drawing = drawn(&definition);
+        let expected = Model::read(&definition).edges.len();
+        assert_eq!(drawing.lines.len(), expected);
+        for line in &drawing.lines {
+            for (id, point) in [(&line.from, line.points.first()), (&line.to, line.points.last())] {
+                let node = drawing.boxes.iter().find(|placed| placed.node.id == *id).unwrap();
+                let (x, y) = *point.unwrap_or_else(|| panic!("{} → {} has no points", line.from, line.to));
+                let near = x >= node.x - 1.0
+                    && x <= node.x + node.width + 1.0
+                    && y >= node.y - 1.0
+                    && y <= node.y + node.height + 1.0;
+                assert!(near, "{} → {} ends at {x},{y}, away from {node:?}", line.from, line.to);
+            }
+            assert!(line.path.starts_with('M') && !line.path.contains("NaN"), "{}", line.path);
+        }
+    }
+}
+
+#[test]
+fn containers_hold_what_is_in_them() {
+    for definition in definitions() {
+        let model = Model::read(&definition);
+        let drawing = drawn(&definition);
+        for placed in &drawing.boxes {
+            let Some(cluster) = placed.node.cluster else { continue };
+            let frame = drawing.frames.iter().find(|frame| frame.state == model.clusters[cluster].state).unwrap();
+            assert!(
+                placed.x >= frame.x
+                    && placed.y >= frame.y
+                    && placed.x + placed.width <= frame.x + frame.width
+                    && placed.y + placed.height <= frame.y + frame.height,
+                "{placed:?} is not in {frame:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn rules_have_short_texts() {
+    let definition = &definitions()[3];
+    let model = Model::read(definition);
+    let label = |from: &str, to: &str| model.edges.iter().find(|e| e.from == from && e.to == to).unwrap().label.clone();
+    assert_eq!(label("B", "A"), "n < 3");
+    assert_eq!(label("B", "B"), "n = 7");
+    assert_eq!(label("B", "C"), "otherwise");
+}
+
+#[test]
+fn what_cannot_be_drawn_is_none() {
+    let drawings = Drawings::default();
+    for text in ["", "no json", "[]", "{}"] {
+        assert!(drawings.of(text).is_none(), "{text}");
+    }
+    assert!(drawings.of(sample::DEFINITION).is_some());
+}
+
+#[test]
+fn statuses_selection_and_links_are_painted() {
+    let facts = sample::failed();
+    let drawing = drawn(&definitions()[0]);
+    let graph = paint(&drawing, &Visits::read(&facts.history), Some("Transform"), "/executions/x");
+    let svg = askama::Template::render(&graph).unwrap();
+    assert!(svg.contains("kind-task is-failed selected"), "{svg}");
+    assert!(svg.contains("href=\"/executions/x?state=Transform\""));
+    assert!(svg.contains("is-none"), "states that were not reached stay blank");
+    assert!(svg.contains("line taken"));
+}

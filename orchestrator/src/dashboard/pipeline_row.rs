@@ -1,0 +1,151 @@
+//! A pipeline as one row of a list: its last partitions, until when it is in, what runs, how long it takes.
+
+use asl::Timestamp;
+
+use super::mark::Mark;
+use super::moment::duration;
+use super::page::{execution_path, pipeline_path};
+use super::sheet::SheetView;
+use crate::store::{LedgerRow, Outcome, PipelineRecord};
+
+/// Partitions of the strip.
+pub const STRIP_MAX: u32 = 30;
+
+/// The row.
+#[derive(Clone, Debug)]
+pub struct PipelineRow {
+    /// Its name.
+    pub name: String,
+    /// Its page.
+    pub href: String,
+    /// `description` of its sheet.
+    pub description: String,
+    /// Its last partitions, oldest first.
+    pub strip: Vec<StripCell>,
+    /// The last partition up to which all known ones are in.
+    pub in_until: Option<String>,
+    /// The schedule, in its sheet's words.
+    pub schedule: String,
+    /// Partitions that run now.
+    pub running: usize,
+    /// The median duration of those that succeeded.
+    pub p50: Option<String>,
+}
+
+/// One partition of the strip.
+#[derive(Clone, Debug)]
+pub struct StripCell {
+    /// How it stands.
+    pub mark: Mark,
+    /// Its execution.
+    pub href: String,
+    /// `2025-09-05: failed, DQ_FAILED`.
+    pub title: String,
+}
+
+impl PipelineRow {
+    /// The row of a pipeline with the newest rows of its ledger, ascending.
+    pub fn new(record: &PipelineRecord, ledger: &[LedgerRow]) -> Self {
+        let sheet = SheetView::read(&record.sheet);
+        Self {
+            name: record.name.clone(),
+            href: pipeline_path(&record.name),
+            description: sheet.description.unwrap_or_default(),
+            strip: ledger.iter().map(strip_cell).collect(),
+            in_until: in_until(ledger),
+            schedule: sheet.schedule.unwrap_or_else(|| "—".to_owned()),
+            running: ledger.iter().filter(|row| row.outcome == Outcome::Running).count(),
+            p50: median(ledger).map(duration),
+        }
+    }
+}
+
+fn strip_cell(row: &LedgerRow) -> StripCell {
+    let mark = Mark::from(row.outcome);
+    let reason = row.reason.as_deref().map(|reason| format!(", {reason}")).unwrap_or_default();
+    StripCell {
+        mark,
+        href: execution_path(&row.execution_arn),
+        title: format!("{}: {}{reason}", row.partition, mark.word()),
+    }
+}
+
+/// The last partition of the unbroken run of good ones that starts with the oldest good one shown.
+pub fn in_until(ledger: &[LedgerRow]) -> Option<String> {
+    let good = |row: &&LedgerRow| matches!(row.outcome, Outcome::Succeeded | Outcome::Skipped);
+    let first = ledger.iter().position(|row| good(&row))?;
+    ledger[first..].iter().take_while(good).last().map(|row| row.partition.clone())
+}
+
+/// The median duration of the partitions that succeeded, milliseconds.
+pub fn median(ledger: &[LedgerRow]) -> Option<i64> {
+    let mut lengths: Vec<i64> =
+        ledger.iter().filter(|row| row.outcome == Outcome::Succeeded).filter_map(length).collect();
+    lengths.sort_unstable();
+    lengths.get(lengths.len() / 2).copied()
+}
+
+/// How long a partition took, milliseconds.
+pub fn length(row: &LedgerRow) -> Option<i64> {
+    row.ended_at.map(|end: Timestamp| end.millis() - row.started_at.millis())
+}
+
+#[cfg(test)]
+pub mod tests {
+    use serde_json::Value;
+    use uuid::Uuid;
+
+    use super::*;
+
+    /// A row of the ledger of daily prices that took `seconds`.
+    pub fn row(partition: &str, outcome: Outcome, seconds: i64) -> LedgerRow {
+        let started_at = Timestamp::from_millis(1_757_052_000_000);
+        let ended = !matches!(outcome, Outcome::Running | Outcome::Queued);
+        LedgerRow {
+            pipeline: "daily-prices".to_owned(),
+            partition: partition.to_owned(),
+            outcome,
+            reason: (outcome == Outcome::Failed).then(|| "DQ_FAILED".to_owned()),
+            execution: Uuid::new_v5(&Uuid::NAMESPACE_URL, partition.as_bytes()),
+            execution_arn: crate::dashboard::sample::arn(partition),
+            rows: (outcome == Outcome::Succeeded).then_some(2_500),
+            bytes: Some(81_000),
+            files: Some(1),
+            quality: Value::Null,
+            started_at,
+            ended_at: ended.then(|| started_at.plus_seconds(seconds)),
+        }
+    }
+
+    #[test]
+    fn in_until_ends_before_the_first_gap() {
+        use Outcome::{Failed, Running, Skipped, Succeeded};
+        for (outcomes, expected) in [
+            (vec![], None),
+            (vec![Failed], None),
+            (vec![Succeeded, Skipped, Failed], Some("2025-09-02")),
+            (vec![Succeeded, Failed, Succeeded], Some("2025-09-01")),
+            (vec![Failed, Succeeded, Running], Some("2025-09-02")),
+        ] {
+            let ledger: Vec<LedgerRow> = outcomes
+                .iter()
+                .enumerate()
+                .map(|(day, outcome)| row(&format!("2025-09-{:02}", day + 1), *outcome, 40))
+                .collect();
+            assert_eq!(in_until(&ledger).as_deref(), expected, "{outcomes:?}");
+        }
+    }
+
+    #[test]
+    fn the_median_is_of_those_that_succeeded() {
+        let ledger = [
+            row("2025-09-01", Outcome::Succeeded, 40),
+            row("2025-09-02", Outcome::Failed, 4_000),
+            row("2025-09-03", Outcome::Succeeded, 30),
+            row("2025-09-04", Outcome::Succeeded, 50),
+            row("2025-09-05", Outcome::Running, 0),
+        ];
+        assert_eq!(median(&ledger), Some(40_000));
+        assert_eq!(median(&[]), None);
+    }
+}

@@ -1,0 +1,289 @@
+//! The why box: what went wrong and what helps, or what an execution waits for and since when.
+
+use asl::TaskId;
+use serde_json::Value;
+
+use super::facts::Facts;
+use super::mark::Mark;
+use super::moment::{Moment, count};
+use super::remedy::{Remedy, remedy_of};
+use super::visit::{Attempt, Visit, Visits};
+use crate::store::{ExecutionRecord, ExecutionStatus, INTEGRATION_QUEUE, LogLine, WorkerRecord};
+
+/// Lines of the job's log in the box.
+const LINES_MAX: usize = 8;
+
+/// What the box says.
+#[derive(Clone, Debug)]
+pub enum Why {
+    /// It did not end well.
+    Failed(Box<FailedWhy>),
+    /// It is open.
+    Open(Vec<Waits>),
+}
+
+/// Why an execution failed.
+#[derive(Clone, Debug)]
+pub struct FailedWhy {
+    /// How it ended.
+    pub mark: Mark,
+    /// The state that failed; `None` if the execution was ended from outside.
+    pub state: Option<String>,
+    /// The code: the job's own where the cause names one, else the error's name.
+    pub code: String,
+    /// What a person reads.
+    pub message: String,
+    /// How many attempts the state made.
+    pub attempts: usize,
+    /// The Fail state that ended the execution, where a Catcher led there.
+    pub ended_by: Option<String>,
+    /// Figures of the job's report.
+    pub figures: Vec<(String, String)>,
+    /// The last lines of the job's log.
+    pub log: Vec<LogLine>,
+    /// What usually helps.
+    pub remedy: Option<Remedy>,
+}
+
+/// What an open state waits for.
+#[derive(Clone, Debug)]
+pub struct Waits {
+    /// The state.
+    pub state: String,
+    /// Which partition or iteration, where there are several.
+    pub place: Option<String>,
+    /// How it stands.
+    pub mark: Mark,
+    /// For what.
+    pub text: String,
+    /// Since when.
+    pub since: Moment,
+    /// Whether somebody should do something about it.
+    pub stuck: bool,
+}
+
+/// The box of an execution; `None` where there is nothing to explain.
+pub fn why(facts: &Facts, visits: &Visits) -> Option<Why> {
+    match facts.record.status {
+        ExecutionStatus::Succeeded => None,
+        ExecutionStatus::Running => {
+            let waits: Vec<Waits> = visits.open_leaves().map(|(_, visit)| waits(facts, visits, visit)).collect();
+            (!waits.is_empty()).then_some(Why::Open(waits))
+        }
+        ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Aborted => {
+            Some(Why::Failed(Box::new(failed(facts, visits))))
+        }
+    }
+}
+
+/// See [`culprit_of`].
+pub fn culprit(facts: &Facts, visits: &Visits) -> Option<usize> {
+    culprit_of(&facts.record, visits)
+}
+
+/// The visit whose failure ended the execution: the task that failed, even where a Catcher led on to a Fail state.
+pub fn culprit_of(record: &ExecutionRecord, visits: &Visits) -> Option<usize> {
+    let failed_task = |visit: &Visit| visit.attempts.last().is_some_and(|attempt| attempt.mark.is_bad());
+    let same_error = |visit: &Visit| visit.error.is_some() && visit.error == record.error;
+    let find = |wanted: &dyn Fn(&Visit) -> bool| visits.list.iter().rposition(wanted);
+    let own = |visit: &Visit| visit.mark.is_bad() && !matches!(visit.kind.as_str(), "Map" | "Parallel");
+    find(&|visit| failed_task(visit) && same_error(visit))
+        .or_else(|| find(&|visit| own(visit) && !visit.caught && visit.kind != "Fail"))
+        .or_else(|| find(&failed_task))
+        .or_else(|| find(&own))
+}
+
+fn failed(facts: &Facts, visits: &Visits) -> FailedWhy {
+    let record = &facts.record;
+    let mark = Mark::from(record.status);
+    let visit = culprit(facts, visits).map(|index| &visits.list[index]).filter(|_| mark != Mark::Aborted);
+    let error = visit.and_then(|visit| visit.error.clone()).or_else(|| record.error.clone());
+    let cause = visit.and_then(|visit| visit.cause.clone()).or_else(|| record.cause.clone());
+    let explained = explain(error.as_deref(), cause.as_deref());
+    let task = visit.and_then(|visit| visit.attempts.last()).and_then(|attempt| attempt.task);
+    let last = visits.list.last().filter(|last| last.kind == "Fail" && visit.is_some_and(|v| v.state != last.state));
+    // A Fail state that could not even fail as it should has an error of its own.
+    let ended_by = last.map(|last| match &record.error {
+        Some(other) if Some(other) != error.as_ref() => format!("{} with {other}", last.state),
+        _ => last.state.clone(),
+    });
+    FailedWhy {
+        mark,
+        state: visit.map(|visit| visit.state.clone()),
+        attempts: visit.map_or(0, |visit| visit.attempts.len()),
+        ended_by,
+        figures: task.map(|task| figures(facts, task)).unwrap_or_default(),
+        log: task.map(|task| last_lines(facts, task)).unwrap_or_default(),
+        remedy: remedy_of(&explained.code).or_else(|| error.as_deref().and_then(remedy_of)),
+        code: explained.code,
+        message: explained.message,
+    }
+}
+
+fn last_lines(facts: &Facts, task: TaskId) -> Vec<LogLine> {
+    let lines = facts.logs.get(&task).map(Vec::as_slice).unwrap_or_default();
+    lines[lines.len().saturating_sub(LINES_MAX)..].to_vec()
+}
+
+/// Rows, outputs and the quarantine of a job's report.
+pub fn figures(facts: &Facts, task: TaskId) -> Vec<(String, String)> {
+    let Some(report) = facts.reports.iter().find(|report| report.task == task).map(|report| &report.report) else {
+        return Vec::new();
+    };
+    let mut figures = Vec::new();
+    if let Some(metrics) = report.get("metrics").and_then(Value::as_object) {
+        for (name, value) in metrics {
+            match value {
+                Value::Number(number) => {
+                    let text = number.as_i64().map_or_else(|| number.to_string(), count);
+                    figures.push((name.replace('_', " "), text));
+                }
+                Value::String(text) => figures.push((name.replace('_', " "), text.clone())),
+                _ => {}
+            }
+        }
+    }
+    for output in report.get("outputs").and_then(Value::as_array).into_iter().flatten() {
+        if let Some(uri) = output.get("uri").and_then(Value::as_str) {
+            let rows = output.get("rows").and_then(Value::as_i64).map(|rows| format!("{} rows · ", count(rows)));
+            let name = if uri.contains("/quarantine/") { "quarantined rows" } else { "output" };
+            figures.push((name.to_owned(), format!("{}{uri}", rows.unwrap_or_default())));
+        }
+    }
+    if let Some(bytes) = report.get("peak_memory_bytes").and_then(Value::as_i64) {
+        figures.push(("peak memory".to_owned(), super::moment::size(bytes)));
+    }
+    figures
+}
+
+/// A failure in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explained {
+    /// The most telling code.
+    pub code: String,
+    /// What a person reads.
+    pub message: String,
+}
+
+/// Reads an error and its cause: a Glue job run's JSON, a Lambda error's JSON, or plain text; and the code that a job
+/// puts before its message (`DQ_FAILED: 12.4 % critical`).
+pub fn explain(error: Option<&str>, cause: Option<&str>) -> Explained {
+    let cause = cause.unwrap_or_default();
+    let parsed: Option<Value> = serde_json::from_str(cause).ok();
+    let field = |name: &str| parsed.as_ref().and_then(|json| json.get(name)).and_then(Value::as_str);
+    let text = field("ErrorMessage")
+        .or_else(|| field("errorMessage"))
+        .or_else(|| field("Cause"))
+        .or_else(|| field("message"))
+        .unwrap_or(cause)
+        .trim();
+    let error = error.unwrap_or_default();
+    match text.split_once(':').filter(|(head, _)| is_code(head)) {
+        Some((code, message)) => Explained { code: code.to_owned(), message: message.trim().to_owned() },
+        None => {
+            let own = field("errorType").filter(|_| matches!(error, "" | "States.TaskFailed"));
+            let code = own.unwrap_or(if error.is_empty() { "no error name" } else { error });
+            let message = if text.is_empty() { "No cause was given." } else { text };
+            Explained { code: code.to_owned(), message: message.to_owned() }
+        }
+    }
+}
+
+/// `DQ_FAILED`, but not `Error` and not the start of a sentence.
+fn is_code(text: &str) -> bool {
+    text.len() >= 5
+        && text.contains('_')
+        && text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+}
+
+fn waits(facts: &Facts, visits: &Visits, visit: &Visit) -> Waits {
+    let now = facts.now;
+    let state = visit.state.clone();
+    let place =
+        visit.iteration.map(|iteration| visits.partition_of(visit).unwrap_or_else(|| format!("iteration {iteration}")));
+    let make = |mark, text, since, stuck| Waits { state, place, mark, text, since: Moment::ago(since, now), stuck };
+    match (visit.attempts.last(), visit.due_at) {
+        (Some(failed), Some(due_at)) if failed.ended_at.is_some() => {
+            let text = format!(
+                "attempt {} failed with {}; attempt {} starts {}",
+                failed.number,
+                explain(failed.error.as_deref(), failed.cause.as_deref()).code,
+                failed.number + 1,
+                super::moment::relative(now, due_at)
+            );
+            make(Mark::Waiting, text, failed.ended_at.unwrap_or(visit.entered_at), false)
+        }
+        (None, Some(due_at)) => {
+            let text = format!("waits until {}", super::moment::exact(due_at));
+            make(Mark::Waiting, text, visit.entered_at, false)
+        }
+        (Some(attempt), _) if attempt.started_at.is_none() && attempt.ended_at.is_none() => {
+            let (text, stuck) = queued(facts, attempt);
+            make(Mark::Waiting, text, attempt.scheduled_at, stuck)
+        }
+        (Some(attempt), _) => {
+            let worker = attempt.worker.as_deref().unwrap_or("a worker");
+            let text = match attempts_text(facts, attempt) {
+                Some(more) => format!("runs on {worker}, {more}"),
+                None => format!("runs on {worker}"),
+            };
+            make(Mark::Running, text, attempt.started_at.unwrap_or(attempt.scheduled_at), false)
+        }
+        (None, None) => make(Mark::Running, "is being started".to_owned(), visit.entered_at, false),
+    }
+}
+
+fn attempts_text(facts: &Facts, attempt: &Attempt) -> Option<String> {
+    let task = facts.tasks.iter().find(|task| Some(task.task) == attempt.task)?;
+    match (attempt.number, task.redeliveries) {
+        (1, 0) => None,
+        (number, 0) => Some(format!("attempt {number}")),
+        (number, lost) => Some(format!("attempt {number}, handed on {lost} times because a worker went away")),
+    }
+}
+
+fn queued(facts: &Facts, attempt: &Attempt) -> (String, bool) {
+    let Some(task) = facts.tasks.iter().find(|task| Some(task.task) == attempt.task) else {
+        return (format!("waits for {} to be taken", attempt.resource), false);
+    };
+    if task.queue == INTEGRATION_QUEUE {
+        return (format!("the call of {} is about to be made", attempt.resource), false);
+    }
+    let name = last_segment(&task.queue);
+    let behind = facts
+        .backlog
+        .iter()
+        .find(|(queue, _, _)| *queue == task.queue)
+        .map_or(0, |(_, waiting, oldest)| if *oldest < task.scheduled_at { waiting.saturating_sub(1) } else { 0 });
+    match serving(&facts.workers, name) {
+        0 => (format!("no worker serves {name}: start one with `stepwell worker`"), true),
+        workers if behind > 0 => {
+            (format!("waits behind {behind} others for one of {workers} workers of {name}"), false)
+        }
+        workers => (format!("waits for a free slot of {workers} {} of {name}", plural(workers, "worker")), false),
+    }
+}
+
+/// How many workers serve an activity.
+pub fn serving(workers: &[WorkerRecord], activity: &str) -> usize {
+    workers
+        .iter()
+        .filter(|worker| {
+            let activities = worker.about.get("activities").and_then(Value::as_array);
+            activities.into_iter().flatten().filter_map(Value::as_str).any(|name| last_segment(name) == activity)
+        })
+        .count()
+}
+
+/// The name at the end of an ARN.
+pub fn last_segment(arn: &str) -> &str {
+    arn.rsplit(':').next().unwrap_or(arn)
+}
+
+fn plural(number: usize, word: &str) -> String {
+    if number == 1 { word.to_owned() } else { format!("{word}s") }
+}
+
+#[cfg(test)]
+#[path = "why_tests.rs"]
+mod tests;

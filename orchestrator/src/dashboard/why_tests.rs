@@ -1,0 +1,69 @@
+//! What the why box says of each kind of execution.
+
+use serde_json::json;
+
+use super::*;
+use crate::dashboard::sample;
+
+fn box_of(facts: &Facts) -> Option<Why> {
+    why(facts, &Visits::read(&facts.history))
+}
+
+fn open(facts: &Facts) -> Waits {
+    match box_of(facts) {
+        Some(Why::Open(waits)) if waits.len() == 1 => waits.into_iter().next().unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn causes_are_read_whoever_wrote_them() {
+    let glue = json!({ "JobRunState": "FAILED", "ErrorMessage": "DQ_FAILED: 12.4 % critical" }).to_string();
+    let lambda = json!({ "errorMessage": "ds is no date", "errorType": "PreflightError" }).to_string();
+    for (error, cause, code, message) in [
+        (Some("States.TaskFailed"), Some(glue.as_str()), "DQ_FAILED", "12.4 % critical"),
+        (Some("States.TaskFailed"), Some(lambda.as_str()), "PreflightError", "ds is no date"),
+        (Some("PreflightError"), Some(lambda.as_str()), "PreflightError", "ds is no date"),
+        (Some("States.Timeout"), None, "States.Timeout", "No cause was given."),
+        (Some("E"), Some("Error: plain text"), "E", "Error: plain text"),
+        (None, None, "no error name", "No cause was given."),
+    ] {
+        assert_eq!(explain(error, cause), Explained { code: code.to_owned(), message: message.to_owned() });
+    }
+}
+
+#[test]
+fn a_failure_names_state_code_attempts_log_and_help() {
+    let Some(Why::Failed(why)) = box_of(&sample::failed()) else { panic!("no box") };
+    assert_eq!(why.state.as_deref(), Some("Transform"));
+    assert_eq!((why.code.as_str(), why.attempts), ("DQ_FAILED", 1));
+    assert_eq!(why.ended_by.as_deref(), Some("PipelineFailed"));
+    assert!(why.message.starts_with("negative price present"), "{}", why.message);
+    assert!(why.log.last().unwrap().text.contains("12.44%"));
+    assert!(why.figures.iter().any(|(name, value)| name == "quarantined rows" && value.contains("/quarantine/")));
+    assert_eq!(why.remedy.unwrap().code, "DQ_FAILED");
+}
+
+#[test]
+fn an_open_execution_says_what_it_waits_for() {
+    for (facts, mark, text, stuck) in [
+        (sample::running(), Mark::Running, "runs on w-2", false),
+        (sample::stuck(), Mark::Waiting, "no worker serves daily-prices-transform", true),
+        (sample::retrying(), Mark::Waiting, "attempt 1 failed with STORAGE_ERROR; attempt 2 starts in 29 s", false),
+    ] {
+        let waits = open(&facts);
+        assert!(waits.text.contains(text), "{waits:?}");
+        assert_eq!((waits.mark, waits.stuck), (mark, stuck), "{waits:?}");
+        assert_eq!(waits.place.as_deref(), Some("2025-09-05"));
+    }
+    let mut facts = sample::stuck();
+    facts.workers = sample::running().workers;
+    let queue = facts.tasks[0].queue.clone();
+    facts.backlog = vec![(queue, 5, facts.tasks[0].scheduled_at.plus_seconds(-20))];
+    assert!(open(&facts).text.contains("behind 4 others"));
+}
+
+#[test]
+fn a_succeeded_execution_needs_no_box() {
+    assert!(box_of(&sample::succeeded()).is_none());
+}
