@@ -3,6 +3,27 @@
 //! A worker speaks the activity protocol and starts one process per job attempt; a job reads and writes the lake and
 //! returns a result object. Nothing here sees the orchestrator's database or engine.
 
+mod child;
+mod client;
+mod completion;
+mod config;
+mod function;
+mod input;
 pub mod job;
+mod job_process;
 pub mod jobs;
 pub mod lake;
+mod logs;
+mod outcome;
+mod poller;
+mod report;
+mod served;
+mod task;
+mod trial;
+mod usage;
+mod worker;
+
+pub use child::{LIFELINE_VARIABLE, end_with_worker};
+pub use config::{Config, ConfigError, DEFAULT_ENDPOINT, Settings};
+pub use job_process::{TASK_VARIABLE, main_job_process};
+pub use worker::{Error, run, run_until, run_until_signalled};

@@ -13,6 +13,7 @@ mod result;
 mod run;
 
 pub use arguments::Arguments;
+pub(crate) use arguments::parse_date;
 pub use context::{Finish, JobContext};
 pub use error::{Code, JobError};
 pub use process::{Usage, main_job, usage};

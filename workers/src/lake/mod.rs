@@ -31,7 +31,7 @@ pub use hidden::is_data;
 pub use location::Location;
 pub use lock::{LOCK_SECONDS, PartitionLock};
 pub use partition::{Partition, PartitionRead, PartitionState, Table, hive_name, hive_value};
-pub use store::{Object, Store};
+pub use store::{Object, S3Access, Store};
 pub(crate) use success::audit_time;
 pub use success::{SUCCESS_NAME, Success, SuccessFile};
 pub use write::{Codec, FileSizing, encode_parquet};
@@ -41,6 +41,7 @@ pub use write::{Codec, FileSizing, encode_parquet};
 pub struct Lake {
     /// The folder whose sub-folders stand for buckets; `None`: buckets are real S3 buckets.
     root: Option<Location>,
+    access: Option<S3Access>,
     crash: Arc<CrashPoint>,
     buckets: Arc<Mutex<HashMap<String, Store>>>,
 }
@@ -66,14 +67,20 @@ impl Lake {
             "" | "s3://" | "s3a://" => None,
             root => Some(Location::parse(root)?),
         };
-        Ok(Lake { root, crash: Arc::default(), buckets: Arc::default() })
+        Ok(Lake { root, access: None, crash: Arc::default(), buckets: Arc::default() })
     }
 
     /// This lake, with a fresh count of writes and a crash at the given point.
     #[must_use]
     pub fn with_crash_point(&self, crash: CrashPoint) -> Lake {
         // Connections carry the crash point, so they are not shared with the other lake.
-        Lake { root: self.root.clone(), crash: Arc::new(crash), buckets: Arc::default() }
+        Lake { crash: Arc::new(crash), buckets: Arc::default(), ..self.clone() }
+    }
+
+    /// This lake, with S3 reached as given instead of as the environment says.
+    #[must_use]
+    pub fn with_s3_access(&self, access: S3Access) -> Lake {
+        Lake { access: Some(access), buckets: Arc::default(), ..self.clone() }
     }
 
     /// Write steps so far, counted for crash tests.
@@ -119,7 +126,7 @@ impl Lake {
         let store = match buckets.get(bucket) {
             Some(store) => store.clone(),
             None => {
-                let store = Store::open(location, self.crash.clone())?;
+                let store = Store::open(location, self.access.as_ref(), self.crash.clone())?;
                 buckets.insert(bucket.to_owned(), store.clone());
                 store
             }

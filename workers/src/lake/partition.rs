@@ -7,7 +7,7 @@ use futures::{StreamExt, TryStreamExt};
 use percent_encoding::percent_decode_str;
 use polars::prelude::{DataFrame, ParquetReader, SerReader};
 
-use super::publish::STAGING;
+use super::publish::{INTENT, STAGING};
 use super::success::{SUCCESS_NAME, Success, SuccessFile};
 use super::{Error, Folder, Object, is_data};
 
@@ -148,7 +148,7 @@ impl Partition {
         if data.is_empty() {
             return Ok(PartitionState::Absent);
         }
-        let started = !self.table.child(STAGING).child(&self.name).objects().await?.is_empty();
+        let started = self.table.child(STAGING).child(&self.name).get_optional(INTENT).await?.is_some();
         if started || self.table_has_success().await? {
             return Ok(PartitionState::Incomplete(data));
         }

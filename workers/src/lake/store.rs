@@ -28,6 +28,54 @@ pub(super) enum Expect {
     Version(Option<String>),
 }
 
+/// How to reach S3, where it is not to come from the environment.
+#[derive(Clone, PartialEq, Eq)]
+pub struct S3Access {
+    /// The endpoint's URL; `http://` is allowed.
+    pub endpoint: String,
+    /// The region.
+    pub region: String,
+    /// The access key's id.
+    pub access_key_id: String,
+    /// Its secret; never shown.
+    pub secret_access_key: String,
+}
+
+impl std::fmt::Debug for S3Access {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("S3Access")
+            .field("endpoint", &self.endpoint)
+            .field("region", &self.region)
+            .finish_non_exhaustive()
+    }
+}
+
+impl S3Access {
+    fn builder(&self) -> AmazonS3Builder {
+        at_endpoint(AmazonS3Builder::new(), &self.endpoint)
+            .with_region(&self.region)
+            .with_access_key_id(&self.access_key_id)
+            .with_secret_access_key(&self.secret_access_key)
+    }
+}
+
+fn builder_from_env() -> AmazonS3Builder {
+    let builder = AmazonS3Builder::from_env();
+    let mut endpoints = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"].iter().filter_map(|name| std::env::var(name).ok());
+    match endpoints.find(|endpoint| !endpoint.is_empty()) {
+        Some(endpoint) => at_endpoint(builder, &endpoint),
+        None => builder,
+    }
+}
+
+fn at_endpoint(builder: AmazonS3Builder, endpoint: &str) -> AmazonS3Builder {
+    // Both keys, because the service's own variable would win over `with_endpoint`.
+    builder
+        .with_allow_http(endpoint.starts_with("http://"))
+        .with_config(AmazonS3ConfigKey::S3Endpoint, endpoint)
+        .with_endpoint(endpoint)
+}
+
 /// A connection; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -37,21 +85,13 @@ pub struct Store {
 }
 
 impl Store {
-    /// Connects. S3 takes region, credentials and endpoint from the standard AWS environment
+    /// Connects. Without `access`, S3 takes region, credentials and endpoint from the standard AWS environment
     /// (`AWS_ENDPOINT_URL_S3` before `AWS_ENDPOINT_URL`); an `http://` endpoint is allowed when named there.
-    pub(super) fn open(location: &Location, crash: Arc<CrashPoint>) -> Result<Store, Error> {
+    pub(super) fn open(location: &Location, access: Option<&S3Access>, crash: Arc<CrashPoint>) -> Result<Store, Error> {
         let Location::S3 { bucket, .. } = location else {
             return Ok(Store { inner: Arc::new(LocalFileSystem::new()), bucket: None, crash });
         };
-        let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket);
-        let endpoint = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"].iter().find_map(|name| std::env::var(name).ok());
-        if let Some(endpoint) = endpoint.filter(|endpoint| !endpoint.is_empty()) {
-            // Both keys, because the service's own variable would win over `with_endpoint`.
-            builder = builder
-                .with_allow_http(endpoint.starts_with("http://"))
-                .with_config(AmazonS3ConfigKey::S3Endpoint, endpoint.as_str())
-                .with_endpoint(endpoint);
-        }
+        let builder = access.map_or_else(builder_from_env, S3Access::builder).with_bucket_name(bucket);
         let inner = builder.build().map_err(|source| Error::storage("connect to", format!("s3://{bucket}"), source))?;
         Ok(Store { inner: Arc::new(inner), bucket: Some(bucket.clone()), crash })
     }

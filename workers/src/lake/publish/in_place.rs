@@ -1,12 +1,8 @@
 //! Publication within the partition's folder: unique names, then `_SUCCESS`, then the old files go.
 
-use super::{Attempt, STAGING};
+use super::{Attempt, INTENT, STAGING};
 use crate::lake::partition::adopt;
 use crate::lake::{Error, PartitionState, SUCCESS_NAME, Success};
-
-/// Marks a publication in progress: without it, the data files of a first, crashed publication into a table without
-/// any `_SUCCESS` would look like a partition put there by others.
-const INTENT: &str = "_intent";
 
 pub(super) async fn publish(attempt: Attempt<'_>) -> Result<Success, Error> {
     let partition = attempt.partition;

@@ -26,6 +26,10 @@ use super::{Codec, Error, FileSizing, Partition, PartitionLock, Success, Success
 /// The hidden folder of a table in which attempts work, one sub-folder per partition.
 pub(super) const STAGING: &str = "_staging";
 
+/// Marks, in the partition's staging folder, an `in_place` publication in progress: without it, the data files of a
+/// first, crashed publication into a table without any `_SUCCESS` would look like a partition put there by others.
+pub(super) const INTENT: &str = "_intent";
+
 /// How the files are written.
 #[derive(Clone, Copy, Debug)]
 pub struct WriteSettings {
@@ -112,3 +116,6 @@ where
 {
     tokio::task::spawn_blocking(work).await.map_err(|error| Error::storage("write", uri, error))?
 }
+
+#[cfg(test)]
+mod tests;

@@ -86,7 +86,7 @@ fn exchange(a: &Path, b: &Path) -> io::Result<()> {
     Ok(renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE)?)
 }
 
-/// Removes the staging folder of the partition, and the table's when nothing else is in it.
+/// Removes the staging folder of the partition. The table's own stays, as other partitions may be about to use it.
 async fn remove_tree(staging: &Folder, path: PathBuf) -> Result<(), Error> {
     let uri = staging.uri();
     if !path.exists() {
@@ -94,23 +94,9 @@ async fn remove_tree(staging: &Folder, path: PathBuf) -> Result<(), Error> {
     }
     staging.store().step(|| format!("remove {uri}"))?;
     let failed_uri = uri.clone();
-    blocking(&uri, move || {
-        match fs::remove_dir_all(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(Error::storage("remove", failed_uri, error));
-            }
-            _ => {}
-        }
-        // Not empty while another partition is being published: then it stays.
-        if let Some(parent) = path.parent() {
-            match fs::remove_dir(parent) {
-                Err(error) if !matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotFound) => {
-                    return Err(Error::storage("remove", failed_uri, error));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
+    blocking(&uri, move || match fs::remove_dir_all(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::storage("remove", failed_uri, error)),
+        _ => Ok(()),
     })
     .await
 }

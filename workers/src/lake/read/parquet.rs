@@ -56,8 +56,9 @@ fn set(rows: &mut Rows, target: &Target, value: &AnyValue<'_>) {
         Target::Ignored => {}
         Target::Corrupt => rows.mark_corrupt(),
         Target::Declared(column) => match (rows.settings.declared[*column].kind, value) {
-            (_, AnyValue::String(text)) => rows.set_text(*column, text),
-            (_, AnyValue::StringOwned(text)) => rows.set_text(*column, text),
+            (_, AnyValue::String(_) | AnyValue::StringOwned(_)) => {
+                rows.set_text(*column, value.get_str().unwrap_or_default());
+            }
             (Kind::Instant, value) => match instant(value) {
                 Some(micros) => rows.set(*column, Value::Instant(micros)),
                 None => rows.mark_corrupt(),
@@ -76,8 +77,6 @@ fn set(rows: &mut Rows, target: &Target, value: &AnyValue<'_>) {
                 AnyValue::Float64(number) => Cell::Plain(format!("{number:?}").into()),
                 AnyValue::Float32(number) => Cell::Plain(format!("{number:?}").into()),
                 value if is_number(value) => Cell::Plain(value.to_string().into()),
-                AnyValue::String(text) if text.trim().is_empty() => return,
-                AnyValue::String(text) => Cell::Text((*text).into()),
                 value => match json(value) {
                     serde_json::Value::String(text) => Cell::Text(text.into()),
                     nested => Cell::Text(nested.to_string().into()),
@@ -165,9 +164,10 @@ pub fn conform(frame: &DataFrame, declared: &[Declared]) -> PolarsResult<DataFra
 fn instants(column: &Column) -> PolarsResult<Column> {
     let mut micros: Vec<Option<i64>> = Vec::with_capacity(column.len());
     for row in 0..column.len() {
-        micros.push(match column.get(row)? {
-            AnyValue::String(text) => parse_instant(text),
-            value => instant(&value),
+        let value = column.get(row)?;
+        micros.push(match value.get_str() {
+            Some(text) => parse_instant(text),
+            None => instant(&value),
         });
     }
     let series = Series::new(column.name().clone(), micros);

@@ -13,9 +13,9 @@ pub struct Bars<'a> {
     pub close: &'a [f64],
     /// Volumes.
     pub volume: &'a [f64],
-    /// The day's volume-weighted average price as delivered; empty if it is not.
-    pub vwap: &'a [f64],
-    /// The benchmark's one-row return as a fraction; empty without a benchmark.
+    /// The volume-weighted average price of the last row, as delivered.
+    pub vwap: f64,
+    /// The benchmark's one-row returns as fractions; empty without a benchmark.
     pub market_return: &'a [f64],
 }
 

@@ -1,49 +1,17 @@
 //! The indicators against a reference computed independently, in double precision, from real prices.
 
-use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::collections::HashMap;
 
 use super::bars::Bars;
 use super::columns::{COLUMNS, Indicator, Kind, Values};
 use super::compute::compute;
+use super::reference::{Prices, prices, records};
 use super::window::changes;
 
 /// Greatest relative difference between ours and the reference (of values below 0.001: absolute, of that size).
 /// Measured: 6e-14, at `cci_20`.
 const TOLERANCE: f64 = 1e-12;
 const LOOKBACK_ROWS: usize = 252;
-
-/// One symbol's adjusted prices in columns.
-#[derive(Default)]
-struct Prices {
-    dates: Vec<String>,
-    open: Vec<f64>,
-    high: Vec<f64>,
-    low: Vec<f64>,
-    close: Vec<f64>,
-    volume: Vec<f64>,
-}
-
-fn data() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/daily_prices")
-}
-
-/// Prices adjusted as the transform does it: prices times, volume divided by `adjusted close / close`.
-fn prices(symbol: &str) -> Prices {
-    let mut prices = Prices::default();
-    for record in csv::Reader::from_path(data().join("prices").join(format!("{symbol}.csv"))).unwrap().records() {
-        let record = record.unwrap();
-        let number = |at: usize| record[at].parse::<f64>().unwrap();
-        let factor = number(6) / number(4);
-        prices.dates.push(record[0].to_owned());
-        prices.open.push(number(1) * factor);
-        prices.high.push(number(2) * factor);
-        prices.low.push(number(3) * factor);
-        prices.close.push(number(6));
-        prices.volume.push(number(5) / factor);
-    }
-    prices
-}
 
 /// Our values of `symbol` at `ds`, with the number of rows in its window.
 fn ours(prices: &Prices, benchmark: &HashMap<String, f64>, ds: &str) -> (Values, usize) {
@@ -59,7 +27,7 @@ fn ours(prices: &Prices, benchmark: &HashMap<String, f64>, ds: &str) -> (Values,
         low: &prices.low[rows.clone()],
         close: &prices.close[rows.clone()],
         volume: &prices.volume[rows.clone()],
-        vwap: &[],
+        vwap: f64::NAN,
         market_return: &market,
     };
     (compute(&bars), bars.len())
@@ -74,8 +42,7 @@ fn benchmark() -> HashMap<String, f64> {
 fn every_value_agrees_with_the_reference() {
     let benchmark = benchmark();
     let (mut widest, mut compared) = ((0.0, String::new()), 0);
-    for record in csv::Reader::from_path(data().join("reference_indicators.csv")).unwrap().deserialize() {
-        let mut reference: BTreeMap<String, String> = record.unwrap();
+    for mut reference in records() {
         let (symbol, ds) = (reference.remove("symbol").unwrap(), reference.remove("ds").unwrap());
         let (values, rows) = ours(&prices(&symbol), &benchmark, &ds);
         assert_eq!(reference.remove("rows_in_window").unwrap(), rows.to_string(), "{symbol} {ds}");

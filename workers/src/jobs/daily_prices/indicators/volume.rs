@@ -12,7 +12,7 @@ pub fn fill(bars: &Bars<'_>, values: &mut Values) {
     values[I::Adi] = running_sum(&flows);
     values[I::Mfi14] = money_flow_index(bars);
     values[I::Rvol20] = ratio(lag(bars.volume, 0), mean(bars.volume, 20));
-    values[I::VwapD] = lag(bars.vwap, 0);
+    values[I::VwapD] = bars.vwap;
 }
 
 /// The sum of all values so far; nulls are skipped, nothing but nulls is null.
@@ -67,7 +67,7 @@ mod tests {
             low: close,
             close,
             volume: &volume,
-            vwap: &[],
+            vwap: f64::NAN,
             market_return: &[],
         };
         assert_eq!(money_flow_index(&bars(&rising)), 100.0);
@@ -85,7 +85,7 @@ mod tests {
             low: &close,
             close: &close,
             volume: &volume,
-            vwap: &[],
+            vwap: f64::NAN,
             market_return: &[],
         };
         assert_eq!(on_balance(&bars), 5.0);

@@ -1,0 +1,8 @@
+//! The daily-prices jobs end to end, on `file://` in a folder of their own, or on the S3 server that
+//! `STEPWELL_TEST_S3=http://127.0.0.1:<port>` names.
+#![allow(clippy::unwrap_used)]
+
+mod compaction;
+mod crash;
+mod support;
+mod transform;
