@@ -2,7 +2,11 @@
 //!
 //! Dependencies point one way: `asl ◀ store ◀ engine ◀ integration, pipeline ◀ api, dashboard`.
 
+pub mod alert;
 pub mod api;
 pub mod dashboard;
 pub mod engine;
+pub mod integration;
+pub mod pipeline;
 pub mod store;
+pub mod telemetry;

@@ -9,6 +9,7 @@ mod check;
 mod error;
 mod execution;
 mod history;
+pub mod rest;
 mod state_machine;
 mod task;
 

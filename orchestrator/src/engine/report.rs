@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::error::{Error, ReportError};
 use super::turn::{Change, Effect};
 use super::{Engine, binding};
-use crate::store::{TaskChange, TaskRecord};
+use crate::store::{Hint, NewOutboxMessage, TaskChange, TaskRecord};
 
 impl Engine {
     /// The open task of a token.
@@ -38,6 +38,33 @@ impl Engine {
         let (token, execution, task) = TaskToken::parse(token).ok_or(ReportError::InvalidToken)?;
         let alive = self.0.store.heartbeat(uuid::Uuid::from_u128(execution), task, &token).await?;
         alive.then_some(()).ok_or(ReportError::TaskTimedOut)
+    }
+
+    /// The worker gives the task back: it is visible at once, to any worker.
+    pub async fn release(&self, token: &str) -> Result<(), ReportError> {
+        let row = self.task_of(token).await?;
+        let token = row.token.clone().ok_or(ReportError::TaskTimedOut)?;
+        self.0.store.release(row.execution, row.task, &token).await?;
+        self.0.dispatch.ring(&row.queue);
+        self.announce(Hint::Task { queue: row.queue });
+        Ok(())
+    }
+
+    /// [`Engine::succeed`], and a message to deliver in the same commit.
+    pub async fn succeed_and_tell(
+        &self,
+        token: &str,
+        output: Value,
+        message: NewOutboxMessage,
+    ) -> Result<(), ReportError> {
+        let row = self.task_of(token).await?;
+        let output = Arc::new(binding::success(&row, output, self.now()));
+        let stimulus = Stimulus::TaskSucceeded { task: row.task, output };
+        let change = Change { stimuli: vec![stimulus], outbox: vec![message], ..Change::default() };
+        match self.turn(row.execution, change).await? {
+            Effect::Committed => Ok(()),
+            Effect::Nothing => Err(ReportError::TaskTimedOut),
+        }
     }
 
     /// What was submitted for a task that an integration performs: shown in the history, and kept for whoever

@@ -17,8 +17,8 @@ use super::error::Error;
 use super::hooks::Ending;
 use super::{Engine, Inner};
 use crate::store::{
-    Commit, CommitResult, End, ExecutionId, ExecutionRecord, ExecutionStatus, Hint, NewExecution, NewTask, NewTimer,
-    TaskChange, TaskStatus,
+    Commit, CommitResult, End, ExecutionId, ExecutionRecord, ExecutionStatus, Hint, NewExecution, NewOutboxMessage,
+    NewTask, NewTimer, TaskChange, TaskStatus,
 };
 
 /// Turns of one execution that may find it changed in a row before the caller hears of it. Each loss means that some
@@ -34,6 +34,8 @@ pub(super) struct Change {
     pub(super) tasks: Vec<TaskChange>,
     /// Timers that go whatever is decided: the one that fired.
     pub(super) timers_gone: Vec<TimerId>,
+    /// Messages to deliver, if what arrives counts.
+    pub(super) outbox: Vec<NewOutboxMessage>,
 }
 
 /// What a turn did.
@@ -243,6 +245,7 @@ impl Inner {
             expected: execution.map_or(0, |execution| execution.last_event_id),
             task_changes: change.tasks.clone(),
             timers_gone: change.timers_gone.clone(),
+            outbox: change.outbox.clone(),
             ..Commit::default()
         };
         let mut current: Option<Execution> = None;
