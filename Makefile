@@ -1,0 +1,30 @@
+# Everything a developer runs. `make` alone lists the targets.
+# Recipes are one line each: what they do stands in tests/support.
+
+CONFORMANCE ?= ../shared/conformance
+
+.PHONY: help up test lint conformance bench setup
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: ## run the main job on the embedded database, dashboard at http://127.0.0.1:8083
+	cargo run --release --locked -- up
+
+test: ## run all tests; installs what they need (Postgres, Chromium, boto3, moto)
+	@tests/support/test.sh
+
+lint: ## formatting and clippy, warnings are errors
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+conformance: setup ## replay the recorded cases of the real service; CONFORMANCE=<folder with run.py>
+	cargo build --workspace --locked --bin stepwell
+	"$$(tests/support/venv.sh)" tests/support/conformance.py --cases $(CONFORMANCE)
+
+bench: ## measure speed on a Postgres of its own (docs/performance.md)
+	cargo run --release --locked -- bench
+
+setup: ## only install what the tests need
+	@tests/support/setup.sh

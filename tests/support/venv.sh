@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Makes `.venv` with what requirements.txt names, if it is not there yet, and prints the path of its python.
+# `.venv` is where the tests look; nothing outside the repository is touched.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+venv=$root/.venv
+requirements=$root/tests/support/requirements.txt
+installed=$venv/requirements.installed
+
+# Two test processes may ask at once; the second one waits and finds everything there.
+exec 9>"$root/.venv.lock"
+flock 9
+
+if ! cmp -s "$requirements" "$installed" || ! "$venv/bin/python" -c '' 2>/dev/null; then
+    echo "Installing boto3 and moto into .venv" >&2
+    rm -rf "$venv"
+    if ! python3 -m venv "$venv" >&2; then
+        rm -rf "$venv"
+        echo "cannot make a virtual environment: install python3 and its venv module (Debian: apt-get install python3-venv)" >&2
+        exit 1
+    fi
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$requirements" >&2
+    cp "$requirements" "$installed"
+fi
+echo "$venv/bin/python"
