@@ -83,7 +83,8 @@ pub async fn stream(
 }
 
 fn hint() -> Result<Event, Infallible> {
-    Ok(Event::default().event("changed").data(""))
+    // Browsers drop events whose data is empty.
+    Ok(Event::default().event("changed").data("page"))
 }
 
 #[cfg(test)]

@@ -198,7 +198,7 @@ fn tiles(facts: &OverviewFacts) -> Vec<Tile> {
         tile("failed 24 h", failed.to_string(), String::new(), "/executions?status=FAILED", failed > 0),
         tile("alerts unsent", unsent.to_string(), String::new(), "/alarms", unsent > 0),
         tile(
-            "workers",
+            if facts.workers.len() == 1 { "worker" } else { "workers" },
             facts.workers.len().to_string(),
             format!("{}/{} slots", about("running"), about("slots")),
             "/workers",

@@ -209,7 +209,10 @@ fn standing(facts: &PipelineFacts, sheet: &SheetView) -> Vec<String> {
         Some(Outcome::Failed) => words.push("last run failed".to_owned()),
         Some(_) => {}
     }
-    words.extend(in_until(&facts.ledger).map(|partition| format!("in until {partition}")));
+    words.extend(in_until(&facts.ledger).map(|(partition, gaps)| match gaps {
+        0 => format!("in until {partition}"),
+        gaps => format!("in until {partition}, except {gaps}"),
+    }));
     words.extend(sheet.schedule.as_ref().map(|schedule| format!("schedule {schedule}")));
     words.extend(sheet.expected.as_ref().map(|expected| format!("expected by {expected}")));
     words.extend(median(&facts.ledger).map(|length| format!("usually {}", duration(length))));
@@ -236,7 +239,7 @@ impl PartitionRow {
     }
 }
 
-/// Quality results in a few words: `daily-prices-transform: DQ OK`.
+/// Quality results in a few words: `DQ OK`, or `transform: DQ OK, indicators: …` of several jobs.
 fn quality(results: &serde_json::Value) -> String {
     let Some(jobs) = results.as_object() else { return String::new() };
     let words = jobs.iter().map(|(job, result)| {
@@ -249,7 +252,7 @@ fn quality(results: &serde_json::Value) -> String {
                 .to_owned(),
             other => other.to_string(),
         };
-        format!("{job}: {said}")
+        if jobs.len() == 1 { said } else { format!("{job}: {said}") }
     });
     words.collect::<Vec<_>>().join(", ")
 }

@@ -22,8 +22,8 @@ pub struct PipelineRow {
     pub description: String,
     /// Its last partitions, oldest first.
     pub strip: Vec<StripCell>,
-    /// The last partition up to which all known ones are in.
-    pub in_until: Option<String>,
+    /// The newest partition that is in, and how many before it are not.
+    pub in_until: Option<(String, usize)>,
     /// The schedule, in its sheet's words.
     pub schedule: String,
     /// Partitions that run now.
@@ -70,11 +70,12 @@ fn strip_cell(row: &LedgerRow) -> StripCell {
     }
 }
 
-/// The last partition of the unbroken run of good ones that starts with the oldest good one shown.
-pub fn in_until(ledger: &[LedgerRow]) -> Option<String> {
-    let good = |row: &&LedgerRow| matches!(row.outcome, Outcome::Succeeded | Outcome::Skipped);
-    let first = ledger.iter().position(|row| good(&row))?;
-    ledger[first..].iter().take_while(good).last().map(|row| row.partition.clone())
+/// The newest partition that is in, and how many before it are not.
+pub fn in_until(ledger: &[LedgerRow]) -> Option<(String, usize)> {
+    let good = |row: &LedgerRow| matches!(row.outcome, Outcome::Succeeded | Outcome::Skipped);
+    let newest = ledger.iter().rposition(good)?;
+    let gaps = ledger[..newest].iter().filter(|row| !good(row)).count();
+    Some((ledger[newest].partition.clone(), gaps))
 }
 
 /// The median duration of the partitions that succeeded, milliseconds.
@@ -118,21 +119,22 @@ pub mod tests {
     }
 
     #[test]
-    fn in_until_ends_before_the_first_gap() {
+    fn in_until_is_the_newest_good_one_and_counts_the_gaps() {
         use Outcome::{Failed, Running, Skipped, Succeeded};
         for (outcomes, expected) in [
             (vec![], None),
             (vec![Failed], None),
-            (vec![Succeeded, Skipped, Failed], Some("2025-09-02")),
-            (vec![Succeeded, Failed, Succeeded], Some("2025-09-01")),
-            (vec![Failed, Succeeded, Running], Some("2025-09-02")),
+            (vec![Succeeded, Skipped, Failed], Some(("2025-09-02", 0))),
+            (vec![Succeeded, Failed, Succeeded], Some(("2025-09-03", 1))),
+            (vec![Failed, Succeeded, Running], Some(("2025-09-02", 1))),
         ] {
             let ledger: Vec<LedgerRow> = outcomes
                 .iter()
                 .enumerate()
                 .map(|(day, outcome)| row(&format!("2025-09-{:02}", day + 1), *outcome, 40))
                 .collect();
-            assert_eq!(in_until(&ledger).as_deref(), expected, "{outcomes:?}");
+            let expected = expected.map(|(partition, gaps)| (partition.to_owned(), gaps));
+            assert_eq!(in_until(&ledger), expected, "{outcomes:?}");
         }
     }
 

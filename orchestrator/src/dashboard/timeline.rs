@@ -62,6 +62,8 @@ pub struct Row {
     pub depth: usize,
     /// How it stands.
     pub mark: Mark,
+    /// Whether other rows stand for what it did.
+    pub container: bool,
     /// Its bars.
     pub bars: Vec<Bar>,
     /// Pixels.
@@ -212,7 +214,8 @@ impl Scale {
             entered_id: visit.entered_id,
             depth: depth.min(4),
             mark: visit.mark,
-            height: 8 + visit.attempts.len().max(1) * LANE_PX,
+            container: matches!(visit.kind.as_str(), "Map" | "Parallel"),
+            height: 6 + visit.attempts.len().max(1) * LANE_PX,
             bars,
             duration: self.took(visit),
         }

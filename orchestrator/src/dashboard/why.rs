@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::facts::Facts;
 use super::mark::Mark;
-use super::moment::{Moment, count};
+use super::moment::{Took, count};
 use super::remedy::{Remedy, remedy_of};
 use super::visit::{Attempt, Visit, Visits};
 use crate::store::{ExecutionRecord, ExecutionStatus, INTEGRATION_QUEUE, LogLine, WorkerRecord};
@@ -56,8 +56,8 @@ pub struct Waits {
     pub mark: Mark,
     /// For what.
     pub text: String,
-    /// Since when.
-    pub since: Moment,
+    /// For how long.
+    pub since: Took,
     /// Whether somebody should do something about it.
     pub stuck: bool,
 }
@@ -201,7 +201,7 @@ fn waits(facts: &Facts, visits: &Visits, visit: &Visit) -> Waits {
     let state = visit.state.clone();
     let place =
         visit.iteration.map(|iteration| visits.partition_of(visit).unwrap_or_else(|| format!("iteration {iteration}")));
-    let make = |mark, text, since, stuck| Waits { state, place, mark, text, since: Moment::ago(since, now), stuck };
+    let make = |mark, text, since, stuck| Waits { state, place, mark, text, since: Took::new(since, None, now), stuck };
     match (visit.attempts.last(), visit.due_at) {
         (Some(failed), Some(due_at)) if failed.ended_at.is_some() => {
             let text = format!(

@@ -9,7 +9,7 @@ use dagre::{EdgeLabel, LayoutOptions, NodeLabel};
 use super::read::{Model, Node, NodeKind};
 
 /// Height of a state, pixels.
-const STATE_HEIGHT: f64 = 40.0;
+const STATE_HEIGHT: f64 = 38.0;
 /// Side of a point.
 const POINT_SIZE: f64 = 10.0;
 /// Least and greatest width of a state.
@@ -125,7 +125,7 @@ fn place(model: Model) -> Drawing {
     let options = LayoutOptions {
         nodesep: 28.0,
         edgesep: 14.0,
-        ranksep: 26.0,
+        ranksep: 22.0,
         marginx: MARGIN,
         marginy: MARGIN,
         ..LayoutOptions::default()

@@ -31,11 +31,8 @@ impl Drawings {
         if let Some(drawing) = self.0.lock().get(&hash) {
             return drawing.clone();
         }
-        let drawing = serde_json::from_str(definition)
-            .ok()
-            .map(|json| Model::read(&json))
-            .and_then(|model| layout::draw(model))
-            .map(Arc::new);
+        let drawing =
+            serde_json::from_str(definition).ok().map(|json| Model::read(&json)).and_then(layout::draw).map(Arc::new);
         let mut drawings = self.0.lock();
         if drawings.len() >= DRAWINGS_MAX {
             drawings.clear();
