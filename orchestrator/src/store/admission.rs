@@ -73,6 +73,8 @@ pub(super) struct Facts {
 #[derive(Debug)]
 pub(super) struct Advance {
     pub execution: ExecutionId,
+    /// The guard.
+    pub expected: EventId,
     pub last_event_id: EventId,
     pub last_public_id: EventId,
     pub end: Option<End>,
@@ -119,9 +121,19 @@ pub(super) struct Changes {
 }
 
 impl Changes {
-    /// Whether there is nothing to write.
+    /// Whether no commit was held.
     pub(super) fn is_empty(&self) -> bool {
         self.created.is_empty() && self.advanced.is_empty()
+    }
+
+    /// Whether more is written than executions, journal, tasks and timers.
+    pub(super) fn has_extras(&self) -> bool {
+        !(self.ledger.is_empty() && self.outbox.is_empty() && self.tables.is_empty())
+    }
+
+    /// How many tasks are started.
+    pub(super) fn starts(&self) -> usize {
+        self.task_updates.values().filter(|update| update.start.is_some()).count()
     }
 
     /// What other nodes may want to look at: queues with visible tasks, ended executions, pages. Empty if nothing
@@ -132,7 +144,7 @@ impl Changes {
         let created_ended = self.created.iter().filter(|record| record.stopped_at.is_some()).map(|record| record.id);
         let mut hints: Vec<Hint> = queues.into_iter().map(|queue| Hint::Task { queue: queue.to_owned() }).collect();
         hints.extend(self.ended.iter().copied().chain(created_ended).map(|id| Hint::Execution { id, ended: true }));
-        if !(self.ledger.is_empty() && self.outbox.is_empty() && self.tables.is_empty()) {
+        if self.has_extras() {
             hints.push(Hint::Page);
         }
         hints
@@ -164,8 +176,8 @@ impl Changes {
                 if ends {
                     self.ended.push(id);
                 }
-                let (last_public_id, end) = (last_public_after, commit.end);
-                self.advanced.push(Advance { execution: id, last_event_id, last_public_id, end });
+                let (expected, last_public_id, end) = (commit.expected, last_public_after, commit.end);
+                self.advanced.push(Advance { execution: id, expected, last_event_id, last_public_id, end });
             }
         }
         if let Some(first) = commit.events.first() {

@@ -9,8 +9,12 @@ mod commit;
 mod error;
 mod ledger;
 mod memory;
+mod open;
 mod page;
+pub mod postgres;
 mod record;
+mod row;
+mod sqlite;
 
 use std::time::Duration;
 
@@ -24,11 +28,13 @@ pub use commit::{
 };
 pub use error::Error;
 pub use memory::{Clock, FailPoint, MemoryStore};
+pub use open::open;
 pub use record::{
     ActivityRecord, CrawlTable, Delivery, DueTimer, ExecutionFilter, ExecutionRecord, ExecutionStatus, HistoryQuery,
     LedgerRow, Loaded, LogLine, OutboxMessage, OutboxSettlement, Outcome, Page, Paged, PipelineRecord, ReportRecord,
     RevisionRecord, StateMachineRecord, StateMachineStatus, StateMachineType, TaskRecord, TaskStatus, WorkerRecord,
 };
+pub use sqlite::SqliteStore;
 
 /// The key of an execution in the store.
 pub type ExecutionId = Uuid;

@@ -1,10 +1,11 @@
 //! Pages of lists: tokens name the last item seen, so that a list may grow while it is read.
 
-use asl::Timestamp;
+use asl::{Event, EventId, Timestamp};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use uuid::Uuid;
 
-use super::{Error, Page, Paged, Result};
+use super::{Error, HistoryQuery, Page, Paged, Result};
 
 /// What a page holds when its limit is 0. Source: `maxResults` of the Step Functions API.
 const ITEMS_DEFAULT: u32 = 100;
@@ -46,6 +47,35 @@ pub(super) fn cut<T>(mut items: Vec<T>, page: &Page, place: impl Fn(&T) -> Place
         URL_SAFE_NO_PAD.encode(format!("{}/{key}", at.millis()))
     });
     Paged { items, next }
+}
+
+/// The key of a place in a list of executions.
+pub(super) fn id(page: &Page, place: &Place) -> Result<Uuid> {
+    place.key.parse().map_err(|_| Error::BadToken(page.token.clone().unwrap_or_default()))
+}
+
+/// The public ids `first ..= last` that a page of a history holds: they have no gaps, so a page is a range.
+/// `last_public_id` of the execution is where the newest page ends; other pages do not need it.
+pub(super) fn history_range(query: &HistoryQuery, last_public_id: EventId) -> (EventId, EventId) {
+    let limit = EventId::from(query.limit);
+    if query.reverse {
+        let last = query.after.map_or(last_public_id, |after| after.saturating_sub(1));
+        ((last + 1).saturating_sub(limit), last)
+    } else {
+        let after = query.after.unwrap_or(0);
+        (after + 1, after.saturating_add(limit))
+    }
+}
+
+/// The page out of the rows of the journal that overlap it.
+pub(super) fn history(query: &HistoryQuery, first: EventId, last: EventId, rows: Vec<Vec<Event>>) -> Vec<Event> {
+    let events = rows.into_iter().flatten();
+    let mut page: Vec<_> =
+        events.filter(|event| event.public.is_some_and(|public| (first..=last).contains(&public.id))).collect();
+    if query.reverse {
+        page.reverse();
+    }
+    page
 }
 
 #[cfg(test)]

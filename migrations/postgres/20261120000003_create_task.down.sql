@@ -1,0 +1,3 @@
+drop function commit_conflict();
+drop table timer;
+drop table task;

@@ -1,0 +1,3 @@
+drop table activity;
+drop table revision;
+drop table state_machine;

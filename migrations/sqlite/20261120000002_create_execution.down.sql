@@ -1,0 +1,2 @@
+drop table journal;
+drop table execution;

@@ -1,0 +1,2 @@
+drop table timer;
+drop table task;

@@ -1,0 +1,2 @@
+drop table report;
+drop table log_line;

@@ -1,0 +1,112 @@
+//! Tasks, leases and timers.
+
+use std::time::Duration;
+
+use asl::{TaskId, TaskToken, Timestamp};
+use chrono::{DateTime, Utc};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::super::row::{self, millis, signed};
+use super::super::{DueTimer, ExecutionId, Result, TaskRecord};
+use super::row::by_waiting;
+use super::{text, unavailable};
+
+pub(super) async fn claim(pool: &PgPool, queues: &[String], limit: u32, reserve: Duration) -> Result<Vec<TaskRecord>> {
+    let mut queues: Vec<String> = queues.iter().map(|queue| text(queue)).collect();
+    queues.sort_unstable();
+    queues.dedup();
+    let rows = sqlx::query(include_str!("sql/claim.sql"))
+        .bind(queues)
+        .bind(i64::from(limit))
+        .bind(millis(reserve))
+        .fetch_all(pool)
+        .await
+        .map_err(unavailable("claim tasks"))?;
+    by_waiting(rows)?.iter().map(row::task).collect()
+}
+
+pub(super) async fn unclaim(pool: &PgPool, tasks: &[(ExecutionId, TaskId)]) -> Result<()> {
+    let (executions, tasks): (Vec<Uuid>, Vec<i64>) =
+        tasks.iter().map(|(execution, task)| (*execution, signed(task.0))).unzip();
+    sqlx::query(
+        "update task set visible_at = task.scheduled_at
+         from unnest($1::uuid[], $2::bigint[]) as given (execution_id, task_id)
+         where task.execution_id = given.execution_id and task.task_id = given.task_id and task.status = 'SCHEDULED'",
+    )
+    .bind(executions)
+    .bind(tasks)
+    .execute(pool)
+    .await
+    .map_err(unavailable("give tasks back"))?;
+    Ok(())
+}
+
+pub(super) async fn task(pool: &PgPool, execution: ExecutionId, task: TaskId) -> Result<Option<TaskRecord>> {
+    let found = sqlx::query("select * from task where execution_id = $1 and task_id = $2")
+        .bind(execution)
+        .bind(signed(task.0))
+        .fetch_optional(pool)
+        .await
+        .map_err(unavailable("read a task"))?;
+    found.as_ref().map(row::task).transpose()
+}
+
+pub(super) async fn tasks(pool: &PgPool, execution: ExecutionId) -> Result<Vec<TaskRecord>> {
+    let rows = sqlx::query("select * from task where execution_id = $1 order by task_id")
+        .bind(execution)
+        .fetch_all(pool)
+        .await
+        .map_err(unavailable("read tasks"))?;
+    rows.iter().map(row::task).collect()
+}
+
+pub(super) async fn heartbeat(pool: &PgPool, execution: ExecutionId, task: TaskId, token: &TaskToken) -> Result<bool> {
+    let alive: i64 = sqlx::query_scalar(include_str!("sql/heartbeat.sql"))
+        .bind(execution)
+        .bind(signed(task.0))
+        .bind(token.as_str())
+        .fetch_one(pool)
+        .await
+        .map_err(unavailable("take a heartbeat"))?;
+    Ok(alive == 1)
+}
+
+pub(super) async fn due_timers(
+    pool: &PgPool,
+    limit: u32,
+    reserve: Duration,
+) -> Result<(Vec<DueTimer>, Option<Timestamp>)> {
+    let rows = sqlx::query(include_str!("sql/due_timers.sql"))
+        .bind(i64::from(limit))
+        .bind(millis(reserve))
+        .fetch_all(pool)
+        .await
+        .map_err(unavailable("read timers"))?;
+    let due = by_waiting(rows)?.iter().map(row::timer).collect::<Result<_>>()?;
+    let next: Option<DateTime<Utc>> = sqlx::query_scalar("select visible_at from timer order by visible_at limit 1")
+        .fetch_optional(pool)
+        .await
+        .map_err(unavailable("read timers"))?;
+    Ok((due, next.map(Timestamp::from)))
+}
+
+pub(super) async fn expired_leases(pool: &PgPool, limit: u32, deliveries_max: u32) -> Result<Vec<TaskRecord>> {
+    let rows = sqlx::query(include_str!("sql/expired_leases.sql"))
+        .bind(i64::from(limit))
+        .bind(i64::from(deliveries_max))
+        .fetch_all(pool)
+        .await
+        .map_err(unavailable("look for expired leases"))?;
+    rows.iter().map(row::task).collect()
+}
+
+pub(super) async fn backlog(pool: &PgPool) -> Result<Vec<(String, u64, Timestamp)>> {
+    let rows: Vec<(String, i64, DateTime<Utc>)> = sqlx::query_as(
+        "select queue, count(*), min(scheduled_at) from task where status = 'SCHEDULED' group by queue order by queue",
+    )
+    .fetch_all(pool)
+    .await
+    .map_err(unavailable("count waiting tasks"))?;
+    Ok(rows.into_iter().map(|(queue, count, oldest)| (queue, count.unsigned_abs(), oldest.into())).collect())
+}
