@@ -6,6 +6,8 @@
 
 mod admission;
 mod commit;
+#[cfg(any(test, feature = "testing"))]
+pub mod conformance;
 mod error;
 mod ledger;
 mod memory;
@@ -15,6 +17,8 @@ pub mod postgres;
 mod record;
 mod row;
 mod sqlite;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 use std::time::Duration;
 

@@ -49,6 +49,8 @@ impl Rows {
             && row.record.token.as_ref() == Some(token)
         {
             row.record.status = TaskStatus::Scheduled;
+            row.record.worker = None;
+            row.record.started_at = None;
             row.record.lease_expires_at = None;
             row.visible_at = now;
         }

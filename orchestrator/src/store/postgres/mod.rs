@@ -139,6 +139,10 @@ impl Store for PostgresStore {
         task::unclaim(&self.claims, tasks).await
     }
 
+    async fn release(&self, execution: ExecutionId, task: TaskId, token: &TaskToken) -> Result<()> {
+        task::release(&self.queries, execution, task, token).await
+    }
+
     async fn task(&self, execution: ExecutionId, task: TaskId) -> Result<Option<TaskRecord>> {
         task::task(&self.claims, execution, task).await
     }

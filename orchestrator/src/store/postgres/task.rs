@@ -42,6 +42,24 @@ pub(super) async fn unclaim(pool: &PgPool, tasks: &[(ExecutionId, TaskId)]) -> R
     Ok(())
 }
 
+/// Durable, unlike a reservation: a task without a lease would stay with the one who went away.
+pub(super) async fn release(pool: &PgPool, execution: ExecutionId, task: TaskId, token: &TaskToken) -> Result<()> {
+    sqlx::query(
+        "update task
+         set
+             status = 'SCHEDULED', worker = null, started_at = null, lease_expires_at = null,
+             visible_at = statement_timestamp()
+         where execution_id = $1 and task_id = $2 and token = $3 and status = 'STARTED'",
+    )
+    .bind(execution)
+    .bind(signed(task.0))
+    .bind(token.as_str())
+    .execute(pool)
+    .await
+    .map_err(unavailable("release a task"))?;
+    Ok(())
+}
+
 pub(super) async fn task(pool: &PgPool, execution: ExecutionId, task: TaskId) -> Result<Option<TaskRecord>> {
     let found = sqlx::query("select * from task where execution_id = $1 and task_id = $2")
         .bind(execution)

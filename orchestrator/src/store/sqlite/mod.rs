@@ -88,6 +88,10 @@ impl Store for SqliteStore {
         task::unclaim(&mut *self.writer.lock().await, tasks).await
     }
 
+    async fn release(&self, execution: ExecutionId, task: TaskId, token: &TaskToken) -> Result<()> {
+        task::release(&mut *self.writer.lock().await, execution, task, token).await
+    }
+
     async fn task(&self, execution: ExecutionId, task: TaskId) -> Result<Option<TaskRecord>> {
         task::task(&self.readers, execution, task).await
     }

@@ -71,6 +71,27 @@ pub(super) async fn unclaim(writer: &mut SqliteConnection, tasks: &[(ExecutionId
     transaction.commit().await.map_err(failed)
 }
 
+pub(super) async fn release(
+    writer: &mut SqliteConnection,
+    execution: ExecutionId,
+    task: TaskId,
+    token: &TaskToken,
+) -> Result<()> {
+    sqlx::query(
+        "update task
+         set status = 'SCHEDULED', worker = null, started_at = null, lease_expires_at = null, visible_at = ?
+         where execution_id = ? and task_id = ? and token = ? and status = 'STARTED'",
+    )
+    .bind(now())
+    .bind(execution.to_string())
+    .bind(signed(task.0))
+    .bind(token.as_str().to_owned())
+    .execute(writer)
+    .await
+    .map_err(unavailable("release a task"))?;
+    Ok(())
+}
+
 pub(super) async fn task(pool: &SqlitePool, execution: ExecutionId, task: TaskId) -> Result<Option<TaskRecord>> {
     let found = sqlx::query("select * from task where execution_id = ? and task_id = ?")
         .bind(execution.to_string())
