@@ -21,7 +21,7 @@ lint: ## formatting and clippy, warnings are errors
 
 conformance: setup ## replay the recorded cases of the real service; CONFORMANCE=<folder with run.py>
 	cargo build --workspace --locked --bin stepwell
-	"$$(tests/support/venv.sh)" tests/support/conformance.py --cases $(CONFORMANCE)
+	"$$(tests/support/venv.sh)/python" tests/support/conformance.py --cases $(CONFORMANCE)
 
 bench: ## measure speed on a Postgres of its own (docs/performance.md)
 	cargo run --release --locked -- bench

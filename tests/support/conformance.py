@@ -6,7 +6,7 @@
 The folder given holds `run.py` and `cases/`. Level a (same status and result as AWS) must reach --min-a percent in every
 area of AREAS, counting the cases that do not use JSONata. Exit status: 0 reached, 1 missed, 2 could not run.
 
-Needs boto3: start it with the python that `tests/support/venv.sh` prints.
+Needs boto3: start it with the python of the folder that `tests/support/venv.sh` prints.
 """
 import argparse
 import collections

@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# Makes `.venv` with what requirements.txt names, if it is not there yet, and prints the path of its python.
-# `.venv` is where the tests look; nothing outside the repository is touched.
+# Makes `.venv` (or $STEPWELL_VENV) with what requirements.txt names, if it is not there yet, and prints the folder of its
+# programs. Safe to run from several tests at once; nothing else is touched.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-venv=$root/.venv
+venv=${STEPWELL_VENV:-$root/.venv}
 requirements=$root/tests/support/requirements.txt
 installed=$venv/requirements.installed
 
-# Two test processes may ask at once; the second one waits and finds everything there.
-exec 9>"$root/.venv.lock"
+# The second of two that ask at once waits, and finds everything there.
+exec 9>"$venv.lock"
 flock 9
 
 if ! cmp -s "$requirements" "$installed" || ! "$venv/bin/python" -c '' 2>/dev/null; then
-    echo "Installing boto3 and moto into .venv" >&2
+    echo "Installing boto3 and moto into $venv" >&2
     rm -rf "$venv"
     if ! python3 -m venv "$venv" >&2; then
         rm -rf "$venv"
@@ -22,4 +22,4 @@ if ! cmp -s "$requirements" "$installed" || ! "$venv/bin/python" -c '' 2>/dev/nu
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$requirements" >&2
     cp "$requirements" "$installed"
 fi
-echo "$venv/bin/python"
+echo "$venv/bin"
