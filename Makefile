@@ -20,7 +20,8 @@ lint: ## formatting and clippy, warnings are errors
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
 conformance: setup ## replay the recorded cases of the real service; CONFORMANCE=<folder with run.py>
-	cargo build --workspace --locked --bin stepwell
+	@# A test target beside the binary: the same features as `make test`, so nothing is compiled twice.
+	cargo build --workspace --locked --bin stepwell --test tidy
 	"$$(tests/support/venv.sh)/python" tests/support/conformance.py --cases $(CONFORMANCE)
 
 bench: ## measure speed on a Postgres of its own (docs/performance.md)

@@ -84,7 +84,7 @@ def private_postgres():
                 if server.poll() is not None or time.monotonic() > deadline:
                     raise CannotRun(f"Postgres did not start:\n{open(log.name).read()[-2000:]}")
                 time.sleep(0.1)
-            yield f"postgres://postgres@/postgres?host={folder}"
+            yield f"postgres://postgres@localhost/postgres?host={folder}"
         finally:
             # SIGINT is Postgres's fast shutdown.
             stop(server, signal.SIGINT)
@@ -175,7 +175,7 @@ def main():
     if not (args.cases / "run.py").exists():
         raise CannotRun(f"there is no run.py in {args.cases}")
     if not args.binary.exists():
-        raise CannotRun(f"there is no {args.binary}: cargo build --workspace --locked --bin stepwell")
+        raise CannotRun(f"there is no {args.binary}: use `make conformance`, which builds it")
     with contextlib.ExitStack() as stack:
         folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stepwell-results-")))
         kept = args.json.resolve() if args.json else folder / "results.json"
