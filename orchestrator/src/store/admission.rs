@@ -225,6 +225,8 @@ impl Changes {
 }
 
 /// Judges every commit of the batch in order: each sees what those before it changed.
+///
+/// The changes come in the order of their keys, so that two nodes that write the same rows cannot wait for each other.
 pub(super) fn admit(batch: Vec<Commit>, mut facts: Facts) -> (Vec<CommitResult>, Changes) {
     let mut changes = Changes::default();
     let mut seen = HashSet::new();
@@ -253,6 +255,8 @@ pub(super) fn admit(batch: Vec<Commit>, mut facts: Facts) -> (Vec<CommitResult>,
             CommitResult::Committed
         })
         .collect();
+    changes.created.sort_unstable_by(|one, other| one.arn.cmp(&other.arn));
+    changes.advanced.sort_unstable_by_key(|advance| advance.execution);
     (results, changes)
 }
 

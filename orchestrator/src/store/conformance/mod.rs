@@ -240,7 +240,7 @@ pub(crate) async fn waiting(store: &Shared, name: &str, queue: &str) -> Executio
 }
 
 /// Asks until the answer is there, at most a few seconds.
-pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
+pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
     loop {
         if let Some(answer) = ask().await {

@@ -12,24 +12,24 @@ use uuid::Uuid;
 use super::super::admission::{self, Changes, Facts, Questions};
 use super::super::row::{self, seconds, signed};
 use super::super::{Commit, CommitResult, End, Error, NewOutboxMessage, Result};
-use super::connection::Committers;
+use super::connection::Connections;
 use super::{hint, instant, ledger, outbox, text, text_or_null, unavailable};
 
 /// How often a batch is tried; each time another node was faster.
 const ATTEMPTS_MAX: u32 = 20;
 
-pub(super) async fn commit(committers: &Committers, node: Uuid, batch: Vec<Commit>) -> Result<Vec<CommitResult>> {
+pub(super) async fn commit(committers: &Connections, node: Uuid, batch: Vec<Commit>) -> Result<Vec<CommitResult>> {
     if batch.is_empty() {
         return Ok(Vec::new());
     }
     let failed = unavailable("commit");
     let questions = Questions::of(&batch);
-    let mut committer = committers.take().await.map_err(&failed)?;
+    let mut line = committers.take().await.map_err(&failed)?;
     let mut attempt = 1;
     loop {
-        match attempt_once(&mut committer.connection, node, &questions, batch.clone()).await {
+        match attempt_once(line.get(), node, &questions, batch.clone()).await {
             Ok(results) => {
-                committer.give_back();
+                line.give_back();
                 return Ok(results);
             }
             Err(Error::Unavailable { source, .. }) if attempt < ATTEMPTS_MAX && is_conflict(&source) => attempt += 1,

@@ -1,19 +1,19 @@
 //! Connections: how they are made, what they are set to, and what to do when they cannot be made.
 
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
+use sqlx::{ConnectOptions, Connection, Executor, PgConnection, PgPool};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::super::{Error, Result};
 use super::PostgresSettings;
 
 /// The schema.
-pub(super) static MIGRATOR: Migrator = sqlx::migrate!("../migrations/postgres");
+pub(in super::super) static MIGRATOR: Migrator = sqlx::migrate!("../migrations/postgres");
 
 /// `server_version_num` of Postgres 15.
 const VERSION_MIN: i32 = 150_000;
@@ -28,6 +28,14 @@ const INDEXES_ONLY: [(&str, &str); 6] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("jit", "off"),
 ];
+
+/// Plans are kept, because making one takes longer than running it; but not for long at first: what is right for an empty
+/// table (any index will do) is wrong for the table a second of work later.
+const PLANS_LAST_MIN: Duration = Duration::from_secs(1);
+/// How long plans are kept in the end.
+const PLANS_LAST_MAX: Duration = Duration::from_secs(60);
+/// After such a pause a connection is tried before it is used.
+const PING_AFTER: Duration = Duration::from_secs(2);
 
 /// The connection options in `url`.
 pub(super) fn options(url: &str) -> Result<PgConnectOptions> {
@@ -58,26 +66,6 @@ pub(super) async fn query_pool(options: &PgConnectOptions, settings: &PostgresSe
         )));
     }
     Ok(pool)
-}
-
-/// The connections of claims. The crash of a server may forget the last of them: a reservation or a sign of life is
-/// simply repeated, so nobody waits for the disk.
-pub(super) fn claim_pool(options: &PgConnectOptions, settings: &PostgresSettings) -> PgPool {
-    let options = options.clone().options(INDEXES_ONLY).options([("synchronous_commit", "off")]);
-    PgPoolOptions::new()
-        .max_connections(settings.claim_connections)
-        .acquire_timeout(settings.acquire_timeout)
-        // A claim is one round trip; the check before it is a second one, made only after a pause.
-        .test_before_acquire(false)
-        .before_acquire(|connection, meta| {
-            Box::pin(async move {
-                if meta.idle_for > Duration::from_secs(1) {
-                    connection.ping().await?;
-                }
-                Ok(true)
-            })
-        })
-        .connect_lazy_with(options)
 }
 
 /// Brings the schema up to date.
@@ -116,51 +104,119 @@ pub(super) fn cannot_connect(options: &PgConnectOptions, error: &sqlx::Error) ->
     ))
 }
 
-/// The connections of commits. They are taken and given back without the checks of a pool, because each check is a
-/// round trip; a connection that was in use when something went wrong is not given back.
-pub(super) struct Committers {
+/// The engine's connections. They are taken and given back without the checks of a pool, because each check is a
+/// round trip; one that was in use when something went wrong is not given back.
+pub(super) struct Connections {
     options: PgConnectOptions,
-    idle: Mutex<Vec<PgConnection>>,
+    idle: Mutex<Vec<Line>>,
     permits: Semaphore,
+    connect_timeout: Duration,
 }
 
-/// A connection for one commit.
-pub(super) struct Committer<'a> {
-    owner: &'a Committers,
-    /// The connection.
-    pub connection: PgConnection,
+/// A connection with what has to be known of it.
+struct Line {
+    connection: PgConnection,
+    used_at: Instant,
+    /// When its plans are made anew, and how long those then last.
+    plans_until: Instant,
+    plans_last: Duration,
+}
+
+/// A connection in use.
+pub(super) struct Borrowed<'a> {
+    owner: &'a Connections,
+    line: Option<Line>,
     _permit: SemaphorePermit<'a>,
 }
 
-impl Committers {
-    pub(super) fn new(options: &PgConnectOptions, count: usize) -> Self {
-        let options = options.clone().options(INDEXES_ONLY).options([("synchronous_commit", "on")]);
-        Self { options, idle: Mutex::default(), permits: Semaphore::new(count) }
+impl Connections {
+    /// Connections that wait for the disk, for commits.
+    pub(super) fn durable(options: &PgConnectOptions, settings: &PostgresSettings) -> Self {
+        Self::new(options, settings, settings.commit_connections, "on")
     }
 
-    pub(super) async fn take(&self) -> sqlx::Result<Committer<'_>> {
+    /// Connections that do not. The crash of a server may forget the last of what they did: a reservation or a sign of
+    /// life is simply repeated.
+    pub(super) fn hasty(options: &PgConnectOptions, settings: &PostgresSettings) -> Self {
+        Self::new(options, settings, settings.claim_connections, "off")
+    }
+
+    fn new(options: &PgConnectOptions, settings: &PostgresSettings, count: usize, synchronous_commit: &str) -> Self {
+        let options = options.clone().options(INDEXES_ONLY).options([("synchronous_commit", synchronous_commit)]);
+        let connect_timeout = settings.acquire_timeout;
+        Self { options, idle: Mutex::default(), permits: Semaphore::new(count), connect_timeout }
+    }
+
+    /// A connection for one piece of work.
+    pub(super) async fn take(&self) -> sqlx::Result<Borrowed<'_>> {
         let permit = self.permits.acquire().await.map_err(|_| sqlx::Error::PoolClosed)?;
         let idle = self.idle.lock().pop();
-        let connection = match idle {
-            Some(connection) => connection,
-            None => self.options.connect().await?,
+        let line = match idle {
+            Some(line) => match line.refreshed().await {
+                Ok(line) => line,
+                Err(_) => {
+                    // The server went away meanwhile, and the other idle connections with it.
+                    self.idle.lock().clear();
+                    self.connect().await?
+                }
+            },
+            None => self.connect().await?,
         };
-        Ok(Committer { owner: self, connection, _permit: permit })
+        Ok(Borrowed { owner: self, line: Some(line), _permit: permit })
+    }
+
+    async fn connect(&self) -> sqlx::Result<Line> {
+        let connected = tokio::time::timeout(self.connect_timeout, self.options.connect()).await;
+        let connection = connected.map_err(|_| sqlx::Error::PoolTimedOut)??;
+        let now = Instant::now();
+        Ok(Line { connection, used_at: now, plans_until: now + PLANS_LAST_MIN, plans_last: PLANS_LAST_MIN })
     }
 
     pub(super) async fn close(&self) {
         self.permits.close();
         let idle = std::mem::take(&mut *self.idle.lock());
-        for connection in idle {
+        for line in idle {
             // A connection that breaks while it is closed is closed.
-            let _ = connection.close().await;
+            let _ = line.connection.close().await;
         }
     }
 }
 
-impl Committer<'_> {
+impl Line {
+    /// This connection, known to be alive and with plans that are not too old.
+    async fn refreshed(mut self) -> sqlx::Result<Self> {
+        let now = Instant::now();
+        if now >= self.plans_until {
+            self.connection.execute("discard plans").await?;
+            self.plans_last = (self.plans_last * 2).min(PLANS_LAST_MAX);
+            self.plans_until = now + self.plans_last;
+        } else if now.duration_since(self.used_at) > PING_AFTER {
+            self.connection.ping().await?;
+        }
+        Ok(self)
+    }
+}
+
+impl Borrowed<'_> {
+    /// The connection.
+    pub(super) fn get(&mut self) -> &mut PgConnection {
+        &mut self.line.as_mut().expect("it is there until it is given back").connection
+    }
+
     /// Gives the connection back: everything sent on it was answered.
-    pub(super) fn give_back(self) {
-        self.owner.idle.lock().push(self.connection);
+    pub(super) fn give_back(mut self) {
+        if let Some(mut line) = self.line.take() {
+            line.used_at = Instant::now();
+            self.owner.idle.lock().push(line);
+        }
+    }
+}
+
+impl Drop for Borrowed<'_> {
+    fn drop(&mut self) {
+        // Something went wrong on this one; if the server went away, the others are of no use either.
+        if self.line.is_some() {
+            self.owner.idle.lock().clear();
+        }
     }
 }

@@ -14,6 +14,8 @@ mod outbox;
 pub mod raw_rate;
 mod row;
 mod task;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
@@ -30,7 +32,9 @@ use super::{
     Page, Paged, PipelineRecord, ReportRecord, Result, RevisionRecord, StateMachineRecord, Store, TaskRecord,
     WorkerRecord,
 };
-use connection::Committers;
+use connection::Connections;
+#[cfg(test)]
+pub(super) use connection::MIGRATOR;
 use hint::Hints;
 
 /// How many connections a node keeps. Postgres allows 100 by default: room for six nodes.
@@ -39,7 +43,7 @@ pub struct PostgresSettings {
     /// For commits: while one waits for the disk, the next is being executed; more would only wait together.
     pub commit_connections: usize,
     /// For claims, heartbeats and timers: short statements that never wait for the disk.
-    pub claim_connections: u32,
+    pub claim_connections: usize,
     /// For the API, the dashboard and what is durable outside of commits.
     pub query_connections: u32,
     /// How long a query waits for a free connection or for the server to come back.
@@ -55,8 +59,8 @@ impl Default for PostgresSettings {
 
 /// The store in a Postgres database.
 pub struct PostgresStore {
-    committers: Committers,
-    claims: PgPool,
+    committers: Connections,
+    claims: Connections,
     queries: PgPool,
     hints: Hints,
 }
@@ -77,8 +81,8 @@ impl PostgresStore {
         let queries = connection::query_pool(&options, &settings).await?;
         connection::migrate(&queries).await?;
         Ok(Self {
-            committers: Committers::new(&options, settings.commit_connections),
-            claims: connection::claim_pool(&options, &settings),
+            committers: Connections::durable(&options, &settings),
+            claims: Connections::hasty(&options, &settings),
             hints: Hints::new(queries.clone()),
             queries,
         })
@@ -116,10 +120,11 @@ fn text_or_null(text: Option<&String>) -> Option<String> {
 #[async_trait]
 impl Store for PostgresStore {
     async fn now(&self) -> Result<Timestamp> {
-        let now: DateTime<Utc> = sqlx::query_scalar("select clock_timestamp()")
-            .fetch_one(&self.claims)
-            .await
-            .map_err(unavailable("tell the time"))?;
+        let failed = unavailable("tell the time");
+        let mut line = self.claims.take().await.map_err(&failed)?;
+        let query = sqlx::query_scalar("select clock_timestamp()");
+        let now: DateTime<Utc> = query.fetch_one(line.get()).await.map_err(failed)?;
+        line.give_back();
         Ok(now.into())
     }
 

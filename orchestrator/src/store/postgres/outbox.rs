@@ -7,16 +7,20 @@ use sqlx::{PgConnection, PgPool};
 
 use super::super::row::{self, millis};
 use super::super::{CrawlTable, OutboxMessage, OutboxSettlement, Result, WorkerRecord};
+use super::connection::Connections;
 use super::row::by_waiting;
 use super::{instant, text, text_or_null, unavailable};
 
-pub(super) async fn claim_outbox(pool: &PgPool, limit: u32, reserve: Duration) -> Result<Vec<OutboxMessage>> {
+pub(super) async fn claim_outbox(claims: &Connections, limit: u32, reserve: Duration) -> Result<Vec<OutboxMessage>> {
+    let failed = unavailable("claim messages");
+    let mut line = claims.take().await.map_err(&failed)?;
     let rows = sqlx::query(include_str!("sql/claim_outbox.sql"))
         .bind(i64::from(limit))
         .bind(millis(reserve))
-        .fetch_all(pool)
+        .fetch_all(line.get())
         .await
-        .map_err(unavailable("claim messages"))?;
+        .map_err(&failed)?;
+    line.give_back();
     by_waiting(rows)?.iter().map(row::outbox).collect()
 }
 
@@ -89,7 +93,9 @@ pub(super) async fn tables(pool: &PgPool) -> Result<Vec<CrawlTable>> {
     rows.iter().map(row::crawl_table).collect()
 }
 
-pub(super) async fn put_worker(pool: &PgPool, worker: &WorkerRecord) -> Result<()> {
+pub(super) async fn put_worker(claims: &Connections, worker: &WorkerRecord) -> Result<()> {
+    let failed = unavailable("keep a worker");
+    let mut line = claims.take().await.map_err(&failed)?;
     sqlx::query(
         "insert into worker (name, about, seen_at) values ($1, $2, $3)
          on conflict (name) do update set about = excluded.about, seen_at = excluded.seen_at",
@@ -97,9 +103,10 @@ pub(super) async fn put_worker(pool: &PgPool, worker: &WorkerRecord) -> Result<(
     .bind(text(&worker.name))
     .bind(worker.about.to_string())
     .bind(instant(worker.seen_at))
-    .execute(pool)
+    .execute(line.get())
     .await
-    .map_err(unavailable("keep a worker"))?;
+    .map_err(&failed)?;
+    line.give_back();
     Ok(())
 }
 

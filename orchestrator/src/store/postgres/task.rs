@@ -9,10 +9,18 @@ use uuid::Uuid;
 
 use super::super::row::{self, millis, signed};
 use super::super::{DueTimer, ExecutionId, Result, TaskRecord};
+use super::connection::Connections;
 use super::row::by_waiting;
 use super::{text, unavailable};
 
-pub(super) async fn claim(pool: &PgPool, queues: &[String], limit: u32, reserve: Duration) -> Result<Vec<TaskRecord>> {
+pub(super) async fn claim(
+    claims: &Connections,
+    queues: &[String],
+    limit: u32,
+    reserve: Duration,
+) -> Result<Vec<TaskRecord>> {
+    let failed = unavailable("claim tasks");
+    let mut line = claims.take().await.map_err(&failed)?;
     let mut queues: Vec<String> = queues.iter().map(|queue| text(queue)).collect();
     queues.sort_unstable();
     queues.dedup();
@@ -20,13 +28,16 @@ pub(super) async fn claim(pool: &PgPool, queues: &[String], limit: u32, reserve:
         .bind(queues)
         .bind(i64::from(limit))
         .bind(millis(reserve))
-        .fetch_all(pool)
+        .fetch_all(line.get())
         .await
-        .map_err(unavailable("claim tasks"))?;
+        .map_err(&failed)?;
+    line.give_back();
     by_waiting(rows)?.iter().map(row::task).collect()
 }
 
-pub(super) async fn unclaim(pool: &PgPool, tasks: &[(ExecutionId, TaskId)]) -> Result<()> {
+pub(super) async fn unclaim(claims: &Connections, tasks: &[(ExecutionId, TaskId)]) -> Result<()> {
+    let failed = unavailable("give tasks back");
+    let mut line = claims.take().await.map_err(&failed)?;
     let (executions, tasks): (Vec<Uuid>, Vec<i64>) =
         tasks.iter().map(|(execution, task)| (*execution, signed(task.0))).unzip();
     sqlx::query(
@@ -36,9 +47,10 @@ pub(super) async fn unclaim(pool: &PgPool, tasks: &[(ExecutionId, TaskId)]) -> R
     )
     .bind(executions)
     .bind(tasks)
-    .execute(pool)
+    .execute(line.get())
     .await
-    .map_err(unavailable("give tasks back"))?;
+    .map_err(&failed)?;
+    line.give_back();
     Ok(())
 }
 
@@ -60,62 +72,82 @@ pub(super) async fn release(pool: &PgPool, execution: ExecutionId, task: TaskId,
     Ok(())
 }
 
-pub(super) async fn task(pool: &PgPool, execution: ExecutionId, task: TaskId) -> Result<Option<TaskRecord>> {
+pub(super) async fn task(claims: &Connections, execution: ExecutionId, task: TaskId) -> Result<Option<TaskRecord>> {
+    let failed = unavailable("read a task");
+    let mut line = claims.take().await.map_err(&failed)?;
     let found = sqlx::query("select * from task where execution_id = $1 and task_id = $2")
         .bind(execution)
         .bind(signed(task.0))
-        .fetch_optional(pool)
+        .fetch_optional(line.get())
         .await
-        .map_err(unavailable("read a task"))?;
+        .map_err(&failed)?;
+    line.give_back();
     found.as_ref().map(row::task).transpose()
 }
 
-pub(super) async fn tasks(pool: &PgPool, execution: ExecutionId) -> Result<Vec<TaskRecord>> {
+pub(super) async fn tasks(claims: &Connections, execution: ExecutionId) -> Result<Vec<TaskRecord>> {
+    let failed = unavailable("read tasks");
+    let mut line = claims.take().await.map_err(&failed)?;
     let rows = sqlx::query("select * from task where execution_id = $1 order by task_id")
         .bind(execution)
-        .fetch_all(pool)
+        .fetch_all(line.get())
         .await
-        .map_err(unavailable("read tasks"))?;
+        .map_err(&failed)?;
+    line.give_back();
     rows.iter().map(row::task).collect()
 }
 
-pub(super) async fn heartbeat(pool: &PgPool, execution: ExecutionId, task: TaskId, token: &TaskToken) -> Result<bool> {
+pub(super) async fn heartbeat(
+    claims: &Connections,
+    execution: ExecutionId,
+    task: TaskId,
+    token: &TaskToken,
+) -> Result<bool> {
+    let failed = unavailable("take a heartbeat");
+    let mut line = claims.take().await.map_err(&failed)?;
     let alive: i64 = sqlx::query_scalar(include_str!("sql/heartbeat.sql"))
         .bind(execution)
         .bind(signed(task.0))
         .bind(token.as_str())
-        .fetch_one(pool)
+        .fetch_one(line.get())
         .await
-        .map_err(unavailable("take a heartbeat"))?;
+        .map_err(&failed)?;
+    line.give_back();
     Ok(alive == 1)
 }
 
 pub(super) async fn due_timers(
-    pool: &PgPool,
+    claims: &Connections,
     limit: u32,
     reserve: Duration,
 ) -> Result<(Vec<DueTimer>, Option<Timestamp>)> {
+    let failed = unavailable("read timers");
+    let mut line = claims.take().await.map_err(&failed)?;
     let rows = sqlx::query(include_str!("sql/due_timers.sql"))
         .bind(i64::from(limit))
         .bind(millis(reserve))
-        .fetch_all(pool)
+        .fetch_all(line.get())
         .await
-        .map_err(unavailable("read timers"))?;
+        .map_err(&failed)?;
     let due = by_waiting(rows)?.iter().map(row::timer).collect::<Result<_>>()?;
     let next: Option<DateTime<Utc>> = sqlx::query_scalar("select visible_at from timer order by visible_at limit 1")
-        .fetch_optional(pool)
+        .fetch_optional(line.get())
         .await
-        .map_err(unavailable("read timers"))?;
+        .map_err(&failed)?;
+    line.give_back();
     Ok((due, next.map(Timestamp::from)))
 }
 
-pub(super) async fn expired_leases(pool: &PgPool, limit: u32, deliveries_max: u32) -> Result<Vec<TaskRecord>> {
+pub(super) async fn expired_leases(claims: &Connections, limit: u32, deliveries_max: u32) -> Result<Vec<TaskRecord>> {
+    let failed = unavailable("look for expired leases");
+    let mut line = claims.take().await.map_err(&failed)?;
     let rows = sqlx::query(include_str!("sql/expired_leases.sql"))
         .bind(i64::from(limit))
         .bind(i64::from(deliveries_max))
-        .fetch_all(pool)
+        .fetch_all(line.get())
         .await
-        .map_err(unavailable("look for expired leases"))?;
+        .map_err(&failed)?;
+    line.give_back();
     rows.iter().map(row::task).collect()
 }
 

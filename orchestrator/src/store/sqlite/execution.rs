@@ -67,6 +67,10 @@ pub(super) async fn list_executions(
     if let Some(status) = filter.status {
         // A literal, so that the partial indexes are seen to fit.
         query.push(" and status = '").push(status.as_str()).push("'");
+        if !matches!(status, ExecutionStatus::Running | ExecutionStatus::Succeeded) {
+            // The condition of `execution_unsuccessful` itself: SQLite does not conclude it from the one above.
+            query.push(" and status in ('FAILED', 'TIMED_OUT', 'ABORTED')");
+        }
     }
     if let Some(pipeline) = &filter.pipeline {
         query.push(" and pipeline = ").push_bind(pipeline.clone());

@@ -11,6 +11,8 @@ mod machine;
 mod outbox;
 mod row;
 mod task;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::time::Duration;

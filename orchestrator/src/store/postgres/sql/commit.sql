@@ -1,7 +1,8 @@
 -- Everything a batch of commits does to executions, journal, tasks and timers: one statement, so one round trip and,
 -- without a transaction around it, one commit. No row is touched by two of its parts (admission.rs sees to that).
 -- The counts at the end are the guard: fewer rows than planned mean that another node was faster, and
--- commit_conflict() undoes the whole statement.
+-- commit_conflict() undoes the whole statement. Postgres runs the parts nobody reads last to first: tasks before timers,
+-- as heartbeat.sql does, so that the two do not wait for each other.
 with created as (
     insert into execution (
         id, arn, name, state_machine_arn, revision_id, revision_number, status, input, output, error, cause,
@@ -85,11 +86,6 @@ changed as (
         and (task.status = 'SCHEDULED' or not new.starts)
     returning new.starts
 ),
-tasks_gone as (
-    delete from task
-    using unnest($53::uuid[], $54::bigint[]) as gone (execution_id, task_id)
-    where task.execution_id = gone.execution_id and task.task_id = gone.task_id
-),
 timers_set as (
     insert into timer (execution_id, event_id, kind, due_at, visible_at)
     select execution_id, event_id, kind, due_at, due_at
@@ -106,11 +102,16 @@ timers_gone as (
         and timer.event_id = gone.event_id
         and timer.kind = gone.kind
 ),
-tasks_of_ended as (
-    delete from task where execution_id = any ($62::uuid[])
-),
 timers_of_ended as (
     delete from timer where execution_id = any ($62::uuid[])
+),
+tasks_gone as (
+    delete from task
+    using unnest($53::uuid[], $54::bigint[]) as gone (execution_id, task_id)
+    where task.execution_id = gone.execution_id and task.task_id = gone.task_id
+),
+tasks_of_ended as (
+    delete from task where execution_id = any ($62::uuid[])
 )
 select case
     when
