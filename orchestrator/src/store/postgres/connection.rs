@@ -49,23 +49,24 @@ pub(super) fn options(url: &str) -> Result<PgConnectOptions> {
 
 /// The connections of the API and the dashboard; fails unless the server answers now.
 pub(super) async fn query_pool(options: &PgConnectOptions, settings: &PostgresSettings) -> Result<PgPool> {
-    let pool = PgPoolOptions::new()
-        .max_connections(settings.query_connections)
-        .acquire_timeout(settings.acquire_timeout)
-        .connect_with(options.clone())
-        .await
-        .map_err(|error| cannot_connect(options, &error))?;
+    // Not through the pool: that would try again for a while before it says that there is nobody.
+    let connected = tokio::time::timeout(settings.acquire_timeout, options.connect()).await;
+    let connected = connected.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+    let mut first = connected.map_err(|error| cannot_connect(options, &error))?;
     let version: String = sqlx::query_scalar("show server_version_num")
-        .fetch_one(&pool)
+        .fetch_one(&mut first)
         .await
         .map_err(|error| cannot_connect(options, &error))?;
+    first.close().await.map_err(|error| cannot_connect(options, &error))?;
     if version.parse::<i32>().is_ok_and(|version| version < VERSION_MIN) {
         return Err(Error::Open(format!(
             "the Postgres server at {} has version number {version}; Stepwell needs 15 ({VERSION_MIN}) or newer",
             place(options)
         )));
     }
-    Ok(pool)
+    let pool =
+        PgPoolOptions::new().max_connections(settings.query_connections).acquire_timeout(settings.acquire_timeout);
+    Ok(pool.connect_lazy_with(options.clone()))
 }
 
 /// Brings the schema up to date.
