@@ -3,9 +3,11 @@
 //! A turn that makes a task visible looks here first: if somebody waits, the task is started for them within the same
 //! commit. Otherwise it becomes a visible row, and whoever polls next claims it: reserve in the store, start by a turn.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use asl::definition::Pattern;
+use asl::execution::Resource;
 use asl::{Stimulus, TaskId, TaskToken};
 use metrics::counter;
 use parking_lot::Mutex;
@@ -14,6 +16,7 @@ use tokio::time::Instant;
 
 use super::binding;
 use super::error::Error;
+use super::parcel::Parcel;
 use super::turn::{Change, Effect};
 use super::{Engine, Inner};
 use crate::store::{ExecutionId, TaskChange, TaskRecord, TaskStart};
@@ -30,7 +33,7 @@ pub struct TakenTask {
     /// JSON text.
     pub input: String,
     /// What was called.
-    pub resource: asl::execution::Resource,
+    pub resource: Resource,
     /// The state's name.
     pub state: String,
     /// What somebody before submitted for it, when this is a redelivery.
@@ -40,7 +43,7 @@ pub struct TakenTask {
 struct Waiter {
     number: u64,
     worker: Option<String>,
-    handover: oneshot::Sender<TakenTask>,
+    handover: oneshot::Sender<Parcel>,
 }
 
 #[derive(Default)]
@@ -53,33 +56,28 @@ struct Queue {
 /// The waiting room.
 #[derive(Default)]
 pub(super) struct Dispatch {
-    queues: Mutex<HashMap<String, Queue>>,
+    queues: Mutex<BTreeMap<String, Queue>>,
     next: std::sync::atomic::AtomicU64,
 }
 
 /// A poller that a turn has chosen; the task is sent once the commit is durable.
 pub(super) struct Chosen {
     pub(super) start: TaskStart,
-    handover: oneshot::Sender<TakenTask>,
+    handover: oneshot::Sender<Parcel>,
 }
 
 impl Chosen {
-    /// Sends the task; gives it back if the poller has gone away meanwhile.
-    pub(super) fn send(self, task: TakenTask) -> Result<(), TakenTask> {
+    /// Sends the task. If the poller has gone away meanwhile, the parcel takes the task back.
+    pub(super) fn send(self, parcel: Parcel) {
         counter!("stepwell_tasks_handed_over_total").increment(1);
-        self.handover.send(task)
+        // What comes back is the parcel, and dropping it is all there is to do.
+        let _ = self.handover.send(parcel);
     }
 }
 
 impl Dispatch {
-    /// Takes the longest waiting poller of `queue` out of the room, for a task with this key.
-    pub(super) fn choose(
-        &self,
-        queue: &str,
-        execution: ExecutionId,
-        task: TaskId,
-        token: Option<&TaskToken>,
-    ) -> Option<Chosen> {
+    /// Takes the longest waiting poller of `queue` out of the room, for a task that will have this token.
+    pub(super) fn choose(&self, queue: &str, token: impl FnOnce() -> TaskToken) -> Option<Chosen> {
         let mut queues = self.queues.lock();
         let waiting = &mut queues.get_mut(queue)?.waiting;
         loop {
@@ -87,12 +85,12 @@ impl Dispatch {
             if waiter.handover.is_closed() {
                 continue;
             }
-            let token = token.cloned().unwrap_or_else(|| new_token(execution, task));
-            return Some(Chosen { start: TaskStart { worker: waiter.worker, token }, handover: waiter.handover });
+            let start = TaskStart { worker: waiter.worker, token: token() };
+            return Some(Chosen { start, handover: waiter.handover });
         }
     }
 
-    /// Tells one poller of `queue` that a row became visible.
+    /// Tells the pollers of `queue` that a row became visible.
     pub(super) fn ring(&self, queue: &str) {
         if let Some(queue) = self.queues.lock().get(queue) {
             queue.bell.notify_waiters();
@@ -113,11 +111,7 @@ impl Dispatch {
             .map_or(0, |queue| queue.waiting.iter().filter(|w| !w.handover.is_closed()).count())
     }
 
-    fn enter(
-        &self,
-        queue: &str,
-        worker: Option<String>,
-    ) -> (u64, oneshot::Receiver<TakenTask>, std::sync::Arc<Notify>) {
+    fn enter(&self, queue: &str, worker: Option<String>) -> (u64, oneshot::Receiver<Parcel>, std::sync::Arc<Notify>) {
         let number = self.next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let (handover, receiver) = oneshot::channel();
         let mut queues = self.queues.lock();
@@ -140,15 +134,28 @@ impl Dispatch {
     }
 }
 
-/// A fresh token of a task.
-pub(super) fn new_token(execution: ExecutionId, task: TaskId) -> TaskToken {
-    TaskToken::new(execution.as_u128(), task, rand::random())
+impl Inner {
+    /// The token that whoever takes the task now reports with.
+    ///
+    /// A callback's is out in the world since the task was scheduled, and stays in force whoever takes it. All others are
+    /// made anew for every taker, so that one whose task was given to somebody else reports in vain.
+    pub(super) fn taker_token(
+        &self,
+        resource: &Resource,
+        scheduled: Option<&TaskToken>,
+        execution: ExecutionId,
+        task: TaskId,
+    ) -> TaskToken {
+        let callback = matches!(resource, Resource::Service { pattern: Pattern::WaitForTaskToken, .. });
+        let kept = scheduled.filter(|_| callback).cloned();
+        kept.unwrap_or_else(|| TaskToken::new(execution.as_u128(), task, self.chance.bytes()))
+    }
 }
 
 /// What a look at the store's rows brought.
 enum Claim {
     /// A task, started.
-    Task(Box<TakenTask>),
+    Task(Parcel),
     /// A turn hands this poller a task at this moment.
     Chosen,
     /// The row was gone when the turn came; the poller has left the room and has to look again.
@@ -184,10 +191,10 @@ impl Engine {
             rung.as_mut().enable();
             // Whoever waits in the room is handed a new task within its commit; what became visible before is found here.
             match self.claim(queue, worker, number).await? {
-                Claim::Task(task) => return Ok(Some(*task)),
+                Claim::Task(parcel) => return Ok(Some(parcel.open())),
                 Claim::Chosen => {
-                    if let Ok(task) = handover.await {
-                        return Ok(Some(task));
+                    if let Ok(parcel) = handover.await {
+                        return Ok(Some(parcel.open()));
                     }
                     continue;
                 }
@@ -198,7 +205,7 @@ impl Engine {
             tokio::select! {
                 biased;
                 taken = &mut handover => match taken {
-                    Ok(task) => return Ok(Some(task)),
+                    Ok(parcel) => return Ok(Some(parcel.open())),
                     // The commit that chose this poller failed.
                     Err(_) => continue,
                 },
@@ -207,10 +214,10 @@ impl Engine {
                 () = self.0.shutdown.cancelled() => {}
             }
             if !self.0.dispatch.leave(queue, number)
-                && let Ok(task) = handover.await
+                && let Ok(parcel) = handover.await
             {
                 // Chosen at the last moment: the task is on its way.
-                return Ok(Some(task));
+                return Ok(Some(parcel.open()));
             }
             if Instant::now() >= deadline || self.0.shutdown.is_cancelled() {
                 return Ok(None);
@@ -230,21 +237,28 @@ impl Engine {
             return Ok(Claim::Chosen);
         }
         match self.start_claimed(row, worker).await? {
-            Some(task) => Ok(Claim::Task(Box::new(task))),
+            Some(parcel) => Ok(Claim::Task(parcel)),
             None => Ok(Claim::Again),
         }
     }
 
     /// Starts a reserved row: the turn that makes it this worker's. `None` if it was gone.
-    async fn start_claimed(&self, row: TaskRecord, worker: Option<&str>) -> Result<Option<TakenTask>, Error> {
-        let token =
-            row.token.clone().filter(|_| row.redeliveries == 0).unwrap_or_else(|| new_token(row.execution, row.task));
-        let start = TaskStart { worker: worker.map(str::to_owned), token: token.clone() };
-        let mut stimuli = vec![Stimulus::TaskStarted { task: row.task, worker: worker.map(str::to_owned) }];
+    async fn start_claimed(&self, row: TaskRecord, worker: Option<&str>) -> Result<Option<Parcel>, Error> {
+        let (engine, worker) = (self.clone(), worker.map(str::to_owned));
+        // The start goes on if its poller goes away: nobody opens the parcel then, and it takes the task back.
+        tokio::spawn(async move { engine.start_row(row, worker).await }).await.map_err(|_| Error::ShuttingDown)?
+    }
+
+    async fn start_row(&self, row: TaskRecord, worker: Option<String>) -> Result<Option<Parcel>, Error> {
+        let token = self.0.taker_token(&row.resource, row.token.as_ref(), row.execution, row.task);
+        let start = TaskStart { worker: worker.clone(), token: token.clone() };
+        let mut stimuli = vec![Stimulus::TaskStarted { task: row.task, worker }];
         stimuli.extend(binding::submitted_by_start(&row.queue, &row.resource, row.execution, row.task, &row.input));
         let change = Change { stimuli, tasks: vec![TaskChange::Start { task: row.task, start }], ..Change::default() };
-        match self.turn(row.execution, change).await? {
-            Effect::Committed => Ok(Some(TakenTask {
+        let started = self.take_turn(row.execution, &change).await;
+        let parcel = Parcel::new(
+            self,
+            TakenTask {
                 execution: row.execution,
                 task: row.task,
                 token,
@@ -252,8 +266,17 @@ impl Engine {
                 resource: row.resource,
                 state: row.state,
                 submission: row.submission,
-            })),
-            Effect::Nothing => Ok(None),
+            },
+        );
+        match started {
+            Ok(Effect::Committed) => Ok(Some(parcel)),
+            Ok(Effect::Nothing) => {
+                // Nothing was started: there is nothing to give back.
+                parcel.open();
+                Ok(None)
+            }
+            // Perhaps it was started after all: the dropped parcel sees to that.
+            Err(error) => Err(error),
         }
     }
 }

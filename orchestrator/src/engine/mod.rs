@@ -7,21 +7,25 @@
 //! | file | topic |
 //! |---|---|
 //! | `turn` | one stimulus after another: load, decide, commit |
+//! | `settle` | commits whose answer is certain, whatever the connection does |
 //! | `committer` | folds the commits of all turns into one transaction |
 //! | `cache` | executions and machines of late |
-//! | `dispatch` | who waits for tasks, and the hand-over within a commit |
+//! | `dispatch`, `parcel` | who waits for tasks, the hand-over within a commit, and tasks whose taker went away |
 //! | `binding` | which queue a task goes to, and what a local stand-in's result looks like |
 //! | `start`, `report`, `stop` | what callers ask for |
 //! | `sweep` | timers, leases, lost continuations |
 
 mod binding;
 mod cache;
+mod chance;
 mod clock;
 mod committer;
 mod dispatch;
 mod error;
 mod hooks;
+mod parcel;
 mod report;
+mod settle;
 mod start;
 mod sweep;
 mod turn;
@@ -35,6 +39,7 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 pub use binding::{job_run_id, lambda_name};
+pub use chance::Chance;
 pub use clock::Clock;
 pub use dispatch::TakenTask;
 pub use error::{Error, ReportError, StartError};
@@ -100,6 +105,7 @@ struct Inner {
     config: Config,
     store: Arc<dyn Store>,
     clock: Clock,
+    chance: Chance,
     committer: committer::Committer,
     executions: cache::Executions,
     machines: cache::Machines,
@@ -122,6 +128,17 @@ impl Engine {
     ///
     /// `hooks` adds what stands beside an execution (ledger, alerts) to its first and last commit.
     pub fn new(store: Arc<dyn Store>, clock: Clock, config: Config, hooks: Arc<dyn Hooks>) -> Self {
+        Self::with_chance(store, clock, config, hooks, Chance::system())
+    }
+
+    /// [`Engine::new`] with its randomness from elsewhere: how a simulation makes its runs repeatable.
+    pub fn with_chance(
+        store: Arc<dyn Store>,
+        clock: Clock,
+        config: Config,
+        hooks: Arc<dyn Hooks>,
+        chance: Chance,
+    ) -> Self {
         let shutdown = CancellationToken::new();
         // Lagging subscribers only miss hints; they look at the store anyway.
         let (changes, _) = broadcast::channel(1024);
@@ -135,6 +152,7 @@ impl Engine {
             config,
             store,
             clock,
+            chance,
             hooks,
             changes,
             shutdown,

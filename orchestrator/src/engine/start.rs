@@ -1,16 +1,15 @@
 //! Starting and stopping executions.
 
+use std::sync::Arc;
+
 use asl::execution::{Failure, Identity};
 use asl::{Stimulus, Timestamp};
 use metrics::counter;
 use serde_json::Value;
-use std::sync::Arc;
-use uuid::Uuid;
 
-use super::cache::Cached;
-use super::committer::Fault;
+use super::cache::{Cached, Machine};
 use super::error::{Error, StartError};
-use super::turn::{Change, Effect, Patience, Summary};
+use super::turn::{Change, Draft, Effect, Patience, Summary};
 use super::{Engine, Inner};
 use crate::store::{
     self, CommitResult, ExecutionId, ExecutionRecord, ExecutionStatus, NewExecution, StateMachineStatus,
@@ -63,85 +62,54 @@ impl Engine {
 
     async fn start_now(&self, request: StartRequest) -> Result<Started, StartError> {
         let inner = &self.0;
-        let id = Uuid::now_v7();
+        let id = inner.chance.execution_id(inner.clock.now());
         let mut patience = Patience::new(inner.config.patience);
-        loop {
-            match self.try_start(id, &request).await {
-                Err(StartError::Fault(Error::Store(error @ store::Error::Unavailable { .. }))) => {
-                    patience.wait(Error::Store(error)).await?;
-                }
-                Err(StartError::Fault(Error::Store(error @ store::Error::Open(_)))) => {
-                    patience.wait(Error::Store(error)).await?;
-                }
-                settled => return settled,
+        let (draft, machine) = loop {
+            match inner.first_draft(id, &request).await {
+                Err(StartError::Fault(Error::Store(
+                    error @ (store::Error::Unavailable { .. } | store::Error::Open(_)),
+                ))) => patience.wait(Error::Store(error)).await?,
+                settled => break settled?,
             }
-        }
-    }
-
-    async fn try_start(&self, id: ExecutionId, request: &StartRequest) -> Result<Started, StartError> {
-        let inner = &self.0;
-        let current = inner.machines.current(&*inner.store, &request.state_machine_arn).await?;
-        let current = current.ok_or(StartError::MachineGone)?;
-        if current.status == StateMachineStatus::Deleting {
-            return Err(StartError::MachineDeleting);
-        }
-        let machine = inner.machines.read(&current.revision)?;
-        let record = inner.new_record(id, request, &current);
-        let (arn, started_at) = (record.arn.clone(), record.started_at);
-        let identity = Identity {
-            id: id.as_u128(),
-            arn: arn.clone(),
-            name: record.name.clone(),
-            role_arn: current.revision.role_arn.clone(),
-            state_machine_arn: current.arn.clone(),
-            state_machine_name: current.name.clone(),
-            state_machine_version_arn: None,
-            state_machine_alias_arn: None,
         };
-        let start = Stimulus::Start { identity: Box::new(identity), input: Arc::new(request.input_value.clone()) };
-        let new = NewExecution { record, exclusive: request.exclusive };
-        let draft = inner.draft_start(new, &machine, start).await?;
         let (commit, execution, goes_on, handovers) = draft.into_parts();
         let summary = Summary::of(&commit);
-        let record = commit.create.as_ref().map(|new| Arc::new(new.record.clone()));
+        let new = commit.create.as_ref().expect("the draft of a start creates an execution");
+        let record = Arc::new(new.record.clone());
         // The place is held over the commit, so that a fast worker's report finds the execution known.
         let slot = inner.executions.slot(id);
         let mut cached = slot.lock().await;
-        match inner.committer.commit(commit).await {
+        let result = inner.commit_surely(commit, &mut patience).await;
+        if !matches!(result, Ok(CommitResult::Committed)) || summary.ended.is_some() {
+            inner.executions.remove(id);
+        }
+        match result {
             Ok(CommitResult::Committed) => {
                 counter!("stepwell_executions_started_total").increment(1);
-                if summary.ended {
-                    inner.executions.remove(id);
-                } else if let (Some(execution), Some(record)) = (execution, record) {
+                let (arn, started_at) = (record.arn.clone(), record.started_at);
+                if let (Some(execution), None) = (execution, summary.ended) {
                     *cached = Some(Cached { execution, record, machine });
                 }
                 drop(cached);
                 self.hand_out(id, &summary, goes_on, handovers);
                 Ok(Started { id, arn, started_at, fresh: true })
             }
-            // A fault hid the answer of the first try: it was durable after all.
-            Ok(CommitResult::NameTaken(taken)) if taken.id == id => {
-                Ok(Started { id, arn, started_at: taken.started_at, fresh: true })
-            }
             Ok(CommitResult::NameTaken(taken)) => {
-                inner.executions.remove(id);
                 if taken.status == ExecutionStatus::Running && taken.input == request.input {
                     return Ok(Started { id: taken.id, arn: taken.arn, started_at: taken.started_at, fresh: false });
                 }
                 Err(StartError::AlreadyExists(taken))
             }
-            Ok(CommitResult::PartitionBusy(row)) => {
-                inner.executions.remove(id);
-                Err(StartError::PartitionBusy(row))
-            }
+            Ok(CommitResult::PartitionBusy(row)) => Err(StartError::PartitionBusy(row)),
             Ok(CommitResult::MachineGone) => {
-                inner.executions.remove(id);
                 inner.machines.forget(&request.state_machine_arn);
                 Err(StartError::MachineGone)
             }
             Ok(CommitResult::Stale) => Err(StartError::Fault(Error::Contended(id, 1))),
-            Err(Fault::Store(error)) => Err(StartError::Fault(Error::Store(store::Error::Open(error.to_string())))),
-            Err(Fault::Gone) => Err(StartError::Fault(Error::ShuttingDown)),
+            Err(error) => {
+                self.take_back(handovers);
+                Err(StartError::Fault(error))
+            }
         }
     }
 
@@ -153,6 +121,30 @@ impl Engine {
 }
 
 impl Inner {
+    /// The first commit of a new execution, and the machine it runs on.
+    async fn first_draft(&self, id: ExecutionId, request: &StartRequest) -> Result<(Draft, Arc<Machine>), StartError> {
+        let current = self.machines.current(&*self.store, &request.state_machine_arn).await?;
+        let current = current.ok_or(StartError::MachineGone)?;
+        if current.status == StateMachineStatus::Deleting {
+            return Err(StartError::MachineDeleting);
+        }
+        let machine = self.machines.read(&current.revision)?;
+        let record = self.new_record(id, request, &current);
+        let identity = Identity {
+            id: id.as_u128(),
+            arn: record.arn.clone(),
+            name: record.name.clone(),
+            role_arn: current.revision.role_arn.clone(),
+            state_machine_arn: current.arn.clone(),
+            state_machine_name: current.name.clone(),
+            state_machine_version_arn: None,
+            state_machine_alias_arn: None,
+        };
+        let start = Stimulus::Start { identity: Box::new(identity), input: Arc::new(request.input_value.clone()) };
+        let new = NewExecution { record, exclusive: request.exclusive };
+        Ok((self.draft_start(new, &machine, start).await?, machine))
+    }
+
     fn new_record(
         &self,
         id: ExecutionId,

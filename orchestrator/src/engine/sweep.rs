@@ -11,16 +11,20 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use super::Engine;
-use super::turn::Change;
-use crate::store::{DueTimer, Hint, TaskRecord};
+use super::turn::{CONTINUATION, Change};
+use crate::store::{DueTimer, Hint, TaskRecord, TaskStatus};
 
 /// Timers handled in one go; more are due at the next look, which follows at once.
 const TIMERS_PER_LOOK: u32 = 500;
 /// How long a due timer is a node's before another may fire it.
 const TIMER_RESERVE: Duration = Duration::from_secs(10);
+/// The first and the longest pause while the store says that the next timer is not due and this node's clock says it is.
+const AHEAD_MIN: Duration = Duration::from_millis(5);
+const AHEAD_MAX: Duration = Duration::from_millis(500);
 /// How often expired leases are looked for: a fraction of the shortest sensible lease.
 const LEASE_LOOK: Duration = Duration::from_secs(2);
-/// How often executions that stand still are looked for, and how long they must have.
+/// How often executions that stand still are looked for, and how long they must have. None should: whatever an
+/// execution waits for is a task or a timer, lost continuations included.
 const STALLED_LOOK: Duration = Duration::from_secs(30);
 /// How often the difference to the store's clock is measured.
 const CLOCK_LOOK: Duration = Duration::from_secs(60);
@@ -69,6 +73,7 @@ impl Engine {
 
     async fn run_timers(&self) {
         let alarm = &self.0.timers;
+        let mut ahead = Duration::ZERO;
         while !self.0.shutdown.is_cancelled() {
             // Armed anew before the look, so that a timer set during it is not missed.
             alarm.next.store(i64::MAX, Ordering::SeqCst);
@@ -79,6 +84,9 @@ impl Engine {
                     if full {
                         continue;
                     }
+                    // A clock that is ahead of the store's must not make this loop spin until the store's has caught up.
+                    let is_ahead = next.is_some_and(|next| next <= self.now());
+                    ahead = if is_ahead { (ahead * 2).clamp(AHEAD_MIN, AHEAD_MAX) } else { Duration::ZERO };
                     next
                 }
                 Err(error) => {
@@ -91,11 +99,12 @@ impl Engine {
             }
             loop {
                 let wait = alarm.next.load(Ordering::SeqCst).saturating_sub(self.now().millis()).max(0);
-                let wait = Duration::from_millis(u64::try_from(wait).unwrap_or(0)).min(self.0.config.poll);
+                let wait = Duration::from_millis(u64::try_from(wait).unwrap_or(0)).max(ahead).min(self.0.config.poll);
                 tokio::select! {
+                    biased;
+                    () = self.0.shutdown.cancelled() => return,
                     () = tokio::time::sleep(wait) => break,
                     () = alarm.bell.notified() => {}
-                    () = self.0.shutdown.cancelled() => return,
                 }
             }
         }
@@ -121,11 +130,9 @@ impl Engine {
     /// Fires one timer.
     pub async fn fire_timer(&self, timer: DueTimer) -> Result<(), super::Error> {
         counter!("stepwell_timers_fired_total", "kind" => timer.timer.kind.as_str()).increment(1);
-        let change = Change {
-            stimuli: vec![Stimulus::TimerFired { timer: timer.timer }],
-            timers_gone: vec![timer.timer],
-            ..Change::default()
-        };
+        let stimulus =
+            if timer.timer == CONTINUATION { Stimulus::Continue } else { Stimulus::TimerFired { timer: timer.timer } };
+        let change = Change { stimuli: vec![stimulus], timers_gone: vec![timer.timer], ..Change::default() };
         self.turn(timer.execution, change).await.map(drop)
     }
 
@@ -134,8 +141,9 @@ impl Engine {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = ticks.tick() => {}
+                biased;
                 () = self.0.shutdown.cancelled() => return,
+                _ = ticks.tick() => {}
             }
             let looked = match look {
                 Look::Leases => self.sweep_leases().await,
@@ -150,9 +158,10 @@ impl Engine {
 
     /// Gives tasks of lost workers to others, or fails them when that has happened too often.
     pub async fn sweep_leases(&self) -> Result<(), super::Error> {
-        let max = self.0.config.redeliveries_max;
-        for row in self.0.store.expired_leases(100, max).await? {
-            if row.redeliveries < max {
+        // The first delivery is none of the redeliveries.
+        let deliveries_max = self.0.config.redeliveries_max.saturating_add(1);
+        for row in self.0.store.expired_leases(100, deliveries_max).await? {
+            if row.status == TaskStatus::Scheduled {
                 counter!("stepwell_leases_expired_total").increment(1);
                 tracing::warn!(
                     execution.id = %row.execution, state.name = row.state, worker.id = row.worker,
@@ -160,8 +169,12 @@ impl Engine {
                 );
                 self.0.dispatch.ring(&row.queue);
                 self.announce(Hint::Task { queue: row.queue });
-            } else {
-                self.give_up(&row).await?;
+            } else if let Err(error) = self.give_up(&row).await {
+                // The others must not suffer for one; it is found again at the next look.
+                tracing::warn!(
+                    execution.id = %row.execution, state.name = row.state, error = &error as &dyn std::error::Error,
+                    "The task of `{}`, whose workers were lost, could not be failed", row.state
+                );
             }
         }
         Ok(())
@@ -184,7 +197,12 @@ impl Engine {
     pub async fn sweep_stalled(&self) -> Result<(), super::Error> {
         for id in self.0.store.stalled(STALLED_LOOK, 100).await? {
             let change = Change { stimuli: vec![Stimulus::Continue], ..Change::default() };
-            self.turn(id, change).await?;
+            if let Err(error) = self.turn(id, change).await {
+                tracing::warn!(
+                    execution.id = %id, error = &error as &dyn std::error::Error,
+                    "An execution that stands still could not go on"
+                );
+            }
         }
         Ok(())
     }
@@ -204,8 +222,9 @@ impl Engine {
         };
         loop {
             let hint = tokio::select! {
-                hint = hints.recv() => hint,
+                biased;
                 () = self.0.shutdown.cancelled() => return,
+                hint = hints.recv() => hint,
             };
             match hint {
                 Ok(hint) => {

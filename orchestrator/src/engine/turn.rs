@@ -5,16 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use asl::execution::{Decision, EventKind, Resource};
-use asl::{Command, Event, Execution, Status, Stimulus, TaskId, TimerId, Turn, decide, decide_without, replay};
+use asl::{
+    Command, Event, Execution, Status, Stimulus, TaskId, TimerId, TimerKind, Turn, decide, decide_without, replay,
+};
 use metrics::counter;
 use tokio::time::Instant;
 
 use super::binding::{self, Route};
 use super::cache::{Cached, Machine};
-use super::committer::Fault;
 use super::dispatch::{Chosen, TakenTask};
 use super::error::Error;
 use super::hooks::Ending;
+use super::parcel::Parcel;
 use super::{Engine, Inner};
 use crate::store::{
     Commit, CommitResult, End, ExecutionId, ExecutionRecord, ExecutionStatus, Hint, NewExecution, NewOutboxMessage,
@@ -24,6 +26,12 @@ use crate::store::{
 /// Turns of one execution that may find it changed in a row before the caller hears of it. Each loss means that some
 /// other turn won, so this many in a row is a storm on one execution, not a race.
 const TURN_ATTEMPTS_MAX: u32 = 50;
+
+/// The timer of an execution whose turn ended at its cap. The node that took the turn goes on at once; should it die
+/// before that, the timer does. No event has the number 0, so no timer of the language is called like this.
+pub(super) const CONTINUATION: TimerId = TimerId { event: 0, kind: TimerKind::Wait };
+/// When that timer is due: long after any living node has gone on.
+const CONTINUATION_SECONDS: i64 = 10;
 
 /// What a turn is to do.
 #[derive(Clone, Default)]
@@ -69,15 +77,16 @@ impl Engine {
         tokio::spawn(async move { engine.take_turn(id, &change).await }).await.map_err(|_| Error::ShuttingDown)?
     }
 
-    async fn take_turn(&self, id: ExecutionId, change: &Change) -> Result<Effect, Error> {
+    /// [`Engine::turn`] for callers that are not dropped midway.
+    pub(super) async fn take_turn(&self, id: ExecutionId, change: &Change) -> Result<Effect, Error> {
         let inner = &self.0;
         let slot = inner.executions.slot(id);
         let mut cached = slot.lock().await;
         let mut patience = Patience::new(inner.config.patience);
-        // After a fault it is unknown whether the commit is durable: finding nothing left to do then means that it is.
-        let mut perhaps_done = false;
+        let mut is_fresh = false;
         for _ in 0..TURN_ATTEMPTS_MAX {
             if cached.is_none() {
+                is_fresh = true;
                 match inner.load(id).await {
                     Ok(loaded) => *cached = loaded,
                     Err(Error::Store(error)) => {
@@ -88,20 +97,30 @@ impl Engine {
                 }
             }
             let Some(known) = cached.as_mut() else { return Ok(Effect::Nothing) };
-            let draft = inner.draft(id, Some(&known.execution), &known.record, &known.machine, change).await?;
-            let idle = draft.is_empty();
-            let begins = change.tasks.iter().any(|change| matches!(change, TaskChange::Start { .. }));
-            if idle || (begins && self.started_already(id, change, &draft).await?) {
-                return Ok(if perhaps_done { Effect::Committed } else { Effect::Nothing });
+            let draft = match inner.draft(id, Some(&known.execution), &known.record, &known.machine, change).await {
+                Ok(draft) => draft,
+                Err(Error::Store(error)) => {
+                    patience.wait(Error::Store(error)).await?;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            if draft.is_empty() && !is_fresh {
+                // No commit will find out whether other nodes went on with it since: what is nothing to us may fit there.
+                *cached = None;
+                continue;
+            }
+            if draft.is_empty() || (draft.commit.events.is_empty() && inner.starts_nothing(id, change).await?) {
+                return Ok(Effect::Nothing);
             }
             let Draft { commit, execution, goes_on, handovers } = draft;
             let summary = Summary::of(&commit);
-            match inner.committer.commit(commit).await {
+            match inner.commit_surely(commit, &mut patience).await {
                 Ok(CommitResult::Committed) => {
                     if let Some(execution) = execution {
                         known.execution = execution;
                     }
-                    if summary.ended {
+                    if summary.ended.is_some() {
                         *cached = None;
                         inner.executions.remove(id);
                     }
@@ -112,52 +131,29 @@ impl Engine {
                 Ok(CommitResult::Stale) => {
                     counter!("stepwell_stale_commits_total").increment(1);
                     *cached = None;
-                    if begins && let Some(effect) = self.start_lost(id, change).await? {
-                        return Ok(effect);
+                    if inner.start_is_lost(id, change).await? {
+                        return Ok(Effect::Nothing);
                     }
                 }
                 Ok(other) => {
                     tracing::error!(execution.id = %id, result = ?other, "A commit without a new execution was refused like one");
                     return Ok(Effect::Nothing);
                 }
-                Err(Fault::Store(error)) => {
-                    perhaps_done = true;
+                Err(error) => {
                     *cached = None;
-                    patience.wait(Error::Store(crate::store::Error::Open(error.to_string()))).await?;
+                    self.take_back(handovers);
+                    return Err(error);
                 }
-                Err(Fault::Gone) => return Err(Error::ShuttingDown),
             }
         }
         Err(Error::Contended(id, TURN_ATTEMPTS_MAX))
     }
 
-    /// Whether a start is of a task that the execution no longer waits for (the row is about to go).
-    async fn started_already(&self, id: ExecutionId, change: &Change, draft: &Draft) -> Result<bool, Error> {
-        if !draft.commit.events.is_empty() {
-            return Ok(false);
+    /// Nobody knows whether these tasks were started: whichever were become visible again.
+    pub(super) fn take_back(&self, handovers: Vec<(Chosen, TakenTask)>) {
+        for (_, task) in handovers {
+            drop(Parcel::new(self, task));
         }
-        // No event: either a redelivery (the row is SCHEDULED again) or a task that is over.
-        for change in &change.tasks {
-            if let TaskChange::Start { task, .. } = change
-                && self.0.store.task(id, *task).await?.is_none()
-            {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// After a stale start: is the task ours already (`Committed`), or somebody else's or gone (`Nothing`)?
-    async fn start_lost(&self, id: ExecutionId, change: &Change) -> Result<Option<Effect>, Error> {
-        for change in &change.tasks {
-            let TaskChange::Start { task, start } = change else { continue };
-            match self.0.store.task(id, *task).await? {
-                Some(row) if row.status == TaskStatus::Scheduled => {}
-                Some(row) if row.token.as_ref() == Some(&start.token) => return Ok(Some(Effect::Committed)),
-                _ => return Ok(Some(Effect::Nothing)),
-            }
-        }
-        Ok(None)
     }
 
     /// What the commit made visible goes out.
@@ -169,9 +165,7 @@ impl Engine {
         handovers: Vec<(Chosen, TakenTask)>,
     ) {
         for (chosen, task) in handovers {
-            if let Err(task) = chosen.send(task) {
-                self.give_back(task);
-            }
+            chosen.send(Parcel::new(self, task));
         }
         for queue in &summary.visible {
             self.0.dispatch.ring(queue);
@@ -180,31 +174,20 @@ impl Engine {
         if let Some(due_at) = summary.next_timer {
             self.0.timers.set(due_at);
         }
-        self.announce(Hint::Execution { id, ended: summary.ended });
+        if let Some(status) = summary.ended {
+            counter!("stepwell_executions_ended_total", "status" => status.as_str()).increment(1);
+        }
+        self.announce(Hint::Execution { id, ended: summary.ended.is_some() });
         if goes_on {
             let engine = self.clone();
             tokio::spawn(async move {
                 let change = Change { stimuli: vec![Stimulus::Continue], ..Change::default() };
                 if let Err(error) = engine.turn(id, change).await {
-                    // The sweep finds executions that stand still.
+                    // The timer of the same name goes on.
                     tracing::warn!(execution.id = %id, error = &error as &dyn std::error::Error, "A continuation failed");
                 }
             });
         }
-    }
-
-    /// The poller went away between being chosen and being answered: the row becomes visible again.
-    fn give_back(&self, task: TakenTask) {
-        let engine = self.clone();
-        tokio::spawn(async move {
-            match engine.0.store.release(task.execution, task.task, &task.token).await {
-                Ok(()) => engine.0.dispatch.ring_all(),
-                Err(error) => tracing::error!(
-                    execution.id = %task.execution, error = &error as &dyn std::error::Error,
-                    "A task whose poller went away could not be made visible again"
-                ),
-            }
-        });
     }
 }
 
@@ -221,10 +204,34 @@ impl Inner {
         Ok(Some(Cached { execution, record: Arc::new(loaded.record), machine }))
     }
 
+    /// Whether a start that writes no event is of a task that is over; else it is a redelivery.
+    async fn starts_nothing(&self, id: ExecutionId, change: &Change) -> Result<bool, Error> {
+        for change in &change.tasks {
+            if let TaskChange::Start { task, .. } = change
+                && self.store.task(id, *task).await?.is_none()
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// After a stale start: whether the task is over or somebody else's by now.
+    async fn start_is_lost(&self, id: ExecutionId, change: &Change) -> Result<bool, Error> {
+        for change in &change.tasks {
+            if let TaskChange::Start { task, .. } = change
+                && self.store.task(id, *task).await?.is_none_or(|row| row.status != TaskStatus::Scheduled)
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     fn context(&self) -> Turn {
         Turn {
             now: self.clock.now(),
-            seed: rand::random(),
+            seed: self.chance.bytes(),
             limits: self.config.limits.clone(),
             region: self.config.region.clone(),
         }
@@ -250,7 +257,6 @@ impl Inner {
         };
         let mut current: Option<Execution> = None;
         let mut handovers: Vec<(Chosen, TakenTask)> = Vec::new();
-        let mut goes_on = false;
         let mut stimuli: VecDeque<Stimulus> = change.stimuli.iter().cloned().collect();
         while let Some(stimulus) = stimuli.pop_front() {
             let before = current.as_ref().or(execution);
@@ -276,7 +282,8 @@ impl Inner {
                             stimuli.push_back(Stimulus::TaskFailed { task: task.task, failure });
                         }
                         Route::Queue { queue, input, lease } => {
-                            let chosen = self.dispatch.choose(&queue, id, task.task, task.token.as_ref());
+                            let token = || self.taker_token(&task.resource, task.token.as_ref(), id, task.task);
+                            let chosen = self.dispatch.choose(&queue, token);
                             if let Some(chosen) = &chosen {
                                 stimuli.push_back(Stimulus::TaskStarted {
                                     task: task.task,
@@ -325,15 +332,22 @@ impl Inner {
                             commit.timers_gone.push(timer);
                         }
                     }
-                    Command::Continue => goes_on = true,
+                    // Later stimuli of this very turn may have gone on: what counts is how the execution ends up.
+                    Command::Continue => {}
                 }
             }
+        }
+        let goes_on = current.as_ref().is_some_and(Execution::is_unfinished);
+        if goes_on {
+            commit.timers.push(NewTimer { timer: CONTINUATION, due_at: turn.now.plus_seconds(CONTINUATION_SECONDS) });
+            commit.timers_gone.retain(|timer| *timer != CONTINUATION);
+        } else if current.is_some() && execution.is_some_and(Execution::is_unfinished) {
+            commit.timers_gone.push(CONTINUATION);
         }
         if let Some(after) = &current
             && let Some(end) = end_of(after, turn.now)
         {
             self.add_end(&mut commit, end, record, machine, execution.unwrap_or(after));
-            goes_on = false;
         }
         Ok(Draft { commit, execution: current, goes_on, handovers })
     }
@@ -361,7 +375,6 @@ impl Inner {
             execution: before,
             failed_state,
         });
-        counter!("stepwell_executions_ended_total", "status" => end.status.as_str()).increment(1);
         commit.ledger.extend(effects.ledger);
         commit.outbox.extend(effects.outbox);
         commit.tables.extend(effects.tables);
@@ -406,7 +419,7 @@ impl Draft {
 pub(super) struct Summary {
     visible: Vec<String>,
     next_timer: Option<asl::Timestamp>,
-    pub(super) ended: bool,
+    pub(super) ended: Option<ExecutionStatus>,
 }
 
 impl Summary {
@@ -415,7 +428,11 @@ impl Summary {
             commit.tasks.iter().filter(|task| task.started.is_none()).map(|task| task.queue.clone()).collect();
         visible.sort_unstable();
         visible.dedup();
-        Self { visible, next_timer: commit.timers.iter().map(|timer| timer.due_at).min(), ended: commit.end.is_some() }
+        Self {
+            visible,
+            next_timer: commit.timers.iter().map(|timer| timer.due_at).min(),
+            ended: commit.end.as_ref().map(|end| end.status),
+        }
     }
 }
 
