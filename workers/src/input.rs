@@ -52,6 +52,13 @@ pub(crate) fn job_arguments(input: &str) -> Result<Vec<String>, InputError> {
     arguments.iter().map(|(name, value)| argument(name, value)).collect()
 }
 
+/// `JobRunId`, which a Stepwell server gives with a Glue-bound task: it stays the same when the task goes to another
+/// worker because the first was lost.
+pub(crate) fn job_run_id(input: &str) -> Option<String> {
+    let input: Value = serde_json::from_str(input).ok()?;
+    input.get("JobRunId")?.as_str().map(str::to_owned)
+}
+
 /// `--name=value` and not two words: a value may itself begin with dashes.
 fn argument(name: &str, value: &Value) -> Result<String, InputError> {
     let bare = name.strip_prefix("--").unwrap_or(name);
@@ -74,6 +81,13 @@ fn argument(name: &str, value: &Value) -> Result<String, InputError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_job_run_is_known_where_the_server_names_it() {
+        assert_eq!(job_run_id(r#"{"JobName":"x","JobRunId":"jr_1","Arguments":{}}"#).as_deref(), Some("jr_1"));
+        assert_eq!(job_run_id(r#"{"JobName":"x"}"#), None);
+        assert_eq!(job_run_id("no JSON"), None);
+    }
 
     #[test]
     fn both_forms_become_the_same_arguments() {

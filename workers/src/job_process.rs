@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use crate::child::{self, Command, Ended, Stops};
 use crate::completion::complete;
-use crate::input::job_arguments;
+use crate::input::{job_arguments, job_run_id};
 use crate::logs::JobLog;
 use crate::outcome::{Failure, Outcome, PRE_VALIDATION_FAILED, UNEXPECTED_ERROR, judge};
 use crate::report::TaskReport;
@@ -97,11 +97,11 @@ async fn run_attempts(task: &Task<'_>, job: &str, arguments: &[String], log: &Jo
     }
 }
 
-/// `<program> job <name> --argument=value …`. The lock owner is the same for every attempt of this task, so that its retry
-/// may take over the lock its first attempt left, and no other task may.
+/// `<program> job <name> --argument=value …`. The lock owner is the same for every attempt of this task, on whichever
+/// worker: an attempt may take over the lock that one before it left when it was killed, and no other task may.
 fn command(task: &Task<'_>, job: &str, arguments: &[String]) -> Command {
     let settings = &task.worker.settings;
-    let owner = task_id(task.token());
+    let owner = job_run_id(&task.claimed.input).unwrap_or_else(|| task_id(task.token()));
     let mut words = vec!["job".to_owned(), job.to_owned()];
     words.extend(arguments.iter().filter(|argument| !argument.starts_with("--lock_owner=")).cloned());
     words.push(format!("--lock_owner={owner}"));

@@ -27,3 +27,4 @@ pub use child::{LIFELINE_VARIABLE, end_with_worker};
 pub use config::{Config, ConfigError, DEFAULT_ENDPOINT, Settings};
 pub use job_process::{TASK_VARIABLE, main_job_process};
 pub use worker::{Error, run, run_until, run_until_signalled};
+pub mod sample;

@@ -32,7 +32,7 @@ pub(super) enum Route {
 }
 
 /// Finds the queue of a task.
-pub(super) async fn route(inner: &Inner, task: &ScheduleTask) -> Result<Route, Error> {
+pub(super) async fn route(inner: &Inner, execution: ExecutionId, task: &ScheduleTask) -> Result<Route, Error> {
     let lease = Some(inner.config.lease);
     match &task.resource {
         // Whether it exists was looked at before it was scheduled.
@@ -59,7 +59,8 @@ pub(super) async fn route(inner: &Inner, task: &ScheduleTask) -> Result<Route, E
             match worker_queue(inner, name).await? {
                 Some(queue) => {
                     let arguments = task.input.get("Arguments").cloned().unwrap_or_else(|| json!({}));
-                    let input = json!({ "JobName": name, "Arguments": arguments });
+                    let run = job_run_id(execution, task.task);
+                    let input = json!({ "JobName": name, "JobRunId": run, "Arguments": arguments });
                     Ok(Route::Queue { queue, input: input.to_string(), lease })
                 }
                 None => Ok(Route::Refused(failure(
@@ -83,7 +84,8 @@ async fn worker_queue(inner: &Inner, name: &str) -> Result<Option<String>, Error
         return Ok(None);
     }
     let arn = format!("arn:aws:states:{}:{}:activity:{name}", inner.config.region, inner.config.account);
-    let bound = inner.config.worker_bindings.contains(name) || inner.activities.exists(&*inner.store, &arn).await?;
+    let bound = inner.bindings.read().contains(name);
+    let bound = bound || inner.activities.exists(&*inner.store, &arn).await?;
     Ok(bound.then_some(arn))
 }
 

@@ -35,6 +35,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use asl::execution::Limits;
+use parking_lot::RwLock;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
@@ -57,8 +58,6 @@ pub struct Config {
     pub account: Arc<str>,
     /// AWS's quotas, or higher ones.
     pub limits: Limits,
-    /// Names of Glue jobs and Lambda functions that are always a worker's, whether or not one has registered yet.
-    pub worker_bindings: BTreeSet<String>,
     /// How long a job's or function's task is its worker's without a heartbeat. Workers send one every few seconds;
     /// this allows a worker's machine a long pause, and is the wait before a killed worker's job goes to another.
     pub lease: Duration,
@@ -84,7 +83,6 @@ impl Default for Config {
             region: "us-east-1".into(),
             account: "123456789012".into(),
             limits: Limits::default(),
-            worker_bindings: BTreeSet::new(),
             lease: Duration::from_secs(20),
             redeliveries_max: 3,
             reserve: Duration::from_secs(10),
@@ -112,6 +110,7 @@ struct Inner {
     activities: cache::Activities,
     dispatch: dispatch::Dispatch,
     timers: sweep::Alarm,
+    bindings: RwLock<BTreeSet<String>>,
     hooks: Arc<dyn Hooks>,
     changes: broadcast::Sender<Hint>,
     shutdown: CancellationToken,
@@ -153,6 +152,7 @@ impl Engine {
             store,
             clock,
             chance,
+            bindings: RwLock::default(),
             hooks,
             changes,
             shutdown,
@@ -193,6 +193,12 @@ impl Engine {
     /// Cancelled when the engine shuts down.
     pub fn shutdown(&self) -> &CancellationToken {
         &self.0.shutdown
+    }
+
+    /// Binds Glue jobs and Lambda functions of these names to workers, whether or not one has registered yet: their
+    /// tasks wait for one.
+    pub fn bind_workers(&self, names: impl IntoIterator<Item = String>) {
+        self.0.bindings.write().extend(names);
     }
 
     /// Forgets what is cached of a machine, after it was changed or deleted on this node.

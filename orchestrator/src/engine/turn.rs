@@ -277,7 +277,7 @@ impl Inner {
             }
             for command in decision.commands {
                 match command {
-                    Command::ScheduleTask(task) => match binding::route(self, &task).await? {
+                    Command::ScheduleTask(task) => match binding::route(self, id, &task).await? {
                         Route::Refused(failure) => {
                             stimuli.push_back(Stimulus::TaskFailed { task: task.task, failure });
                         }

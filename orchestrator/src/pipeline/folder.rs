@@ -64,8 +64,11 @@ enum ApplyError {
 
 impl Folder {
     /// The folder at `path`; nothing is read yet.
-    pub fn new(path: impl AsRef<Path>, engine: Engine, registry: Registry) -> Self {
-        Self { path: path.as_ref().to_owned(), engine, registry, seen: BTreeMap::new() }
+    ///
+    /// What the sheets bind to workers is bound in `environment`.
+    pub fn new(path: impl AsRef<Path>, engine: Engine, registry: Registry, environment: &str) -> Self {
+        let environment = environment.to_owned();
+        Self { path: path.as_ref().to_owned(), engine, registry, environment, seen: BTreeMap::new() }
     }
 
     /// Applies what changed since the last look; how many pipelines that were.

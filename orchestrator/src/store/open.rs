@@ -5,16 +5,19 @@ use std::sync::Arc;
 
 use super::postgres::{PostgresSettings, PostgresStore};
 use super::sqlite::SqliteStore;
-use super::{Error, Result, Store};
+use super::{Error, MemoryStore, Result, Store};
 
 /// Opens the store at `url` and brings its schema up to date: `postgres://…` is a server, `sqlite:<folder>` or a
-/// path the embedded database in that folder.
+/// path the embedded database in that folder, `memory:` one that goes with the process.
 ///
 /// # Errors
 /// [`Error::Open`] with what to do about it.
 pub async fn open(url: &str) -> Result<Arc<dyn Store>> {
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
         return Ok(Arc::new(PostgresStore::open(url, PostgresSettings::default()).await?));
+    }
+    if url == "memory:" {
+        return Ok(Arc::new(MemoryStore::new()));
     }
     let folder = match url.split_once(':') {
         Some(("sqlite", folder)) => folder.strip_prefix("//").unwrap_or(folder),

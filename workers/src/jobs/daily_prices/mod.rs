@@ -29,3 +29,4 @@ pub(crate) use indicators::INDICATORS;
 pub(crate) use preflight::PREFLIGHT;
 pub use source_pair::{check_source_pair, record_source_pair};
 pub use transform::TRANSFORM;
+pub(crate) use transform::curate_sample_day;

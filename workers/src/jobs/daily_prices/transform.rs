@@ -209,3 +209,8 @@ fn keep(frame: &DataFrame, mask: impl Iterator<Item = bool>) -> Result<DataFrame
     let mask: Vec<bool> = mask.collect();
     Ok(frame.filter(&BooleanChunked::from_slice(PlSmallStr::EMPTY, &mask))?)
 }
+
+/// A day of good records as this job would publish it with adjusted prices: for the sample lake's history.
+pub(crate) fn curate_sample_day(frame: DataFrame) -> polars::error::PolarsResult<DataFrame> {
+    arrange(&adjust(frame)?)?.sort(["symbol"], SortMultipleOptions::default())
+}

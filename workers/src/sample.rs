@@ -1,0 +1,188 @@
+//! The sample lake of the first run: real daily prices of four symbols, small enough to be in the binary.
+//!
+//! The last days lie in the raw bucket, as a provider would have delivered them, and wait for the pipeline. The days
+//! before are there as curated prices already, so that the indicators of the first run have a year to look back on.
+//! Source of the figures: `tests/data/daily_prices/PROVENANCE.md`.
+
+use std::collections::BTreeMap;
+
+use chrono::{NaiveDate, NaiveTime};
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use polars::prelude::{DataFrame, DataType, IntoColumn, NamedFrom, Series, TimeUnit, TimeZone};
+use serde_json::json;
+
+use crate::jobs::daily_prices::curate_sample_day;
+use crate::lake::publish::{WriteSettings, publish};
+use crate::lake::{Codec, Error, FileSizing, Folder, Lake, PartitionLock, Table};
+
+/// The bucket raw objects are delivered to.
+pub const RAW_BUCKET: &str = "dev-raw";
+/// The bucket of curated tables.
+pub const CURATED_BUCKET: &str = "dev-curated";
+/// The bucket of schema fingerprints.
+pub const ARTIFACTS_BUCKET: &str = "dev-artifacts";
+
+/// Days that wait in the raw bucket.
+const RAW_DAYS: usize = 10;
+/// Days that are curated already: what 252 observations per symbol need, and a few more.
+const CURATED_DAYS: usize = 260;
+/// Written last: a lake that has it is complete.
+const MARKER: &str = "_sample.json";
+/// Partitions written side by side; each is a handful of small files.
+const WRITERS: usize = 4;
+
+const PRICES: [(&str, &str); 4] = [
+    ("AAPL", include_str!("../../tests/data/daily_prices/prices/AAPL.csv")),
+    ("FB", include_str!("../../tests/data/daily_prices/prices/FB.csv")),
+    ("IBM", include_str!("../../tests/data/daily_prices/prices/IBM.csv")),
+    ("MSFT", include_str!("../../tests/data/daily_prices/prices/MSFT.csv")),
+];
+
+/// Why the sample lake could not be laid.
+#[derive(Debug, thiserror::Error)]
+pub enum SampleError {
+    /// The lake cannot be written.
+    #[error("cannot write the sample lake")]
+    Lake(#[from] Error),
+    /// The prices in the binary cannot be read.
+    #[error("the sample prices cannot be read: {0}")]
+    Prices(String),
+}
+
+/// A row of the price files.
+struct Price {
+    symbol: &'static str,
+    open: f64,
+    high: f64,
+    low: f64,
+    close: f64,
+    volume: f64,
+    adjusted_close: f64,
+}
+
+/// Lays the sample lake if it is not there yet, and says which days wait in the raw bucket, ascending (`YYYY-MM-DD`).
+pub async fn lay(lake: &Lake) -> Result<Vec<String>, SampleError> {
+    let days = prices()?;
+    let dates: Vec<NaiveDate> = days.keys().copied().collect();
+    let (before, raw) = dates.split_at(dates.len().saturating_sub(RAW_DAYS));
+    let names: Vec<String> = raw.iter().map(NaiveDate::to_string).collect();
+    let root = lake.folder(RAW_BUCKET, "market/prices/")?;
+    if root.get_optional(MARKER).await?.is_some() {
+        return Ok(names);
+    }
+    for date in raw {
+        put_raw(&root, *date, &days[date]).await?;
+    }
+    let curated = Table::new(lake.folder(CURATED_BUCKET, "market/prices/")?);
+    let history = &before[before.len().saturating_sub(CURATED_DAYS)..];
+    stream::iter(history.iter().map(|date| put_curated(&curated, *date, &days[date])))
+        .buffer_unordered(WRITERS)
+        .try_collect::<()>()
+        .await?;
+    root.put(MARKER, json!({ "raw": names, "curated_days": history.len() }).to_string()).await?;
+    Ok(names)
+}
+
+fn prices() -> Result<BTreeMap<NaiveDate, Vec<Price>>, SampleError> {
+    let mut days: BTreeMap<NaiveDate, Vec<Price>> = BTreeMap::new();
+    for (symbol, text) in PRICES {
+        for row in csv::Reader::from_reader(text.as_bytes()).deserialize() {
+            let (date, open, high, low, close, volume, adjusted_close): (NaiveDate, f64, f64, f64, f64, f64, f64) =
+                row.map_err(|error| SampleError::Prices(format!("{symbol}: {error}")))?;
+            days.entry(date).or_default().push(Price { symbol, open, high, low, close, volume, adjusted_close });
+        }
+    }
+    Ok(days)
+}
+
+/// One JSON Lines object per symbol, and the manifest last: it is what a provider's batch ends with.
+async fn put_raw(root: &Folder, date: NaiveDate, prices: &[Price]) -> Result<(), Error> {
+    let day = root.child(&format!(
+        "interval=1d/data_source=yahoo_finance/year={}/month={}/day={}",
+        date.format("%Y"),
+        date.format("%m"),
+        date.format("%d")
+    ));
+    let mut objects = Vec::new();
+    for price in prices {
+        let name = format!("{}.json", price.symbol);
+        let row = json!({
+            "symbol": price.symbol,
+            "timestamp": format!("{date}T00:00:00+00:00"),
+            "open": price.open,
+            "high": price.high,
+            "low": price.low,
+            "close": price.close,
+            "adjusted_close": price.adjusted_close,
+            "volume": price.volume,
+        });
+        day.put(&name, format!("{row}\n")).await?;
+        objects.push(json!({ "symbol": price.symbol, "key": day.key_of(&name), "records": 1 }));
+    }
+    let manifest = json!({
+        "environment": "dev", "domain": "market", "table_name": "prices", "data_source": "yahoo_finance",
+        "interval": "1d", "ds": date.to_string(), "generated_at": format!("{date}T22:10:00+00:00"),
+        "batch_id": format!("sample-{date}"), "objects": objects,
+    });
+    day.put("_batch.manifest.json", manifest.to_string()).await
+}
+
+async fn put_curated(table: &Table, date: NaiveDate, prices: &[Price]) -> Result<(), SampleError> {
+    let partition = table.partition(&date.to_string());
+    let frame = curate_sample_day(frame(date, prices)?).map_err(|error| SampleError::Prices(error.to_string()))?;
+    let lock = PartitionLock::acquire(&partition, "sample").await?;
+    let sizing = FileSizing { target_file_mb: 256, files_max: 1 };
+    publish(&partition, frame, WriteSettings { codec: Codec::Zstd, sizing }, "sample-lake", &lock).await?;
+    lock.release().await?;
+    Ok(())
+}
+
+/// A day's rows as compaction would have left them.
+fn frame(date: NaiveDate, prices: &[Price]) -> Result<DataFrame, SampleError> {
+    let micros = date.and_time(NaiveTime::MIN).and_utc().timestamp_micros();
+    let number = |name: &str, of: fn(&Price) -> f64| {
+        Series::new(name.into(), prices.iter().map(of).collect::<Vec<_>>()).into_column()
+    };
+    let build = || -> polars::error::PolarsResult<DataFrame> {
+        let symbols: Vec<&str> = prices.iter().map(|price| price.symbol).collect();
+        let instants = Series::new("timestamp".into(), vec![micros; prices.len()])
+            .cast(&DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)))?;
+        DataFrame::new(
+            prices.len(),
+            vec![
+                Series::new("symbol".into(), symbols).into_column(),
+                instants.into_column(),
+                number("open", |price| price.open),
+                number("high", |price| price.high),
+                number("low", |price| price.low),
+                number("close", |price| price.close),
+                number("adjusted_close", |price| price.adjusted_close),
+                number("volume", |price| price.volume),
+            ],
+        )
+    };
+    build().map_err(|error| SampleError::Prices(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CURATED_DAYS, RAW_DAYS, lay};
+    use crate::lake::{Lake, Table};
+
+    #[tokio::test]
+    async fn the_sample_lake_is_laid_once_and_readable() {
+        let folder = tempfile::tempdir().unwrap();
+        let lake = Lake::at(folder.path().to_str().unwrap()).unwrap();
+        let days = lay(&lake).await.unwrap();
+        assert_eq!((days.len(), days.last().unwrap().as_str()), (RAW_DAYS, "2013-03-01"));
+        let curated = Table::new(lake.folder(super::CURATED_BUCKET, "market/prices/").unwrap());
+        let history = curated.days().await.unwrap();
+        assert_eq!(history.len(), CURATED_DAYS);
+        assert!(history.last() < days.first(), "the days that wait come after those that are curated");
+        let read = curated.partition(&history[0]).read().await.unwrap().unwrap();
+        assert!(read.frame.height() >= 3 && read.frame.column("adjustment_factor").is_ok());
+        let writes = lake.write_count();
+        assert_eq!(lay(&lake).await.unwrap(), days);
+        assert_eq!(lake.write_count(), writes, "a second call writes nothing");
+    }
+}
