@@ -118,7 +118,8 @@ fn asl_state(event: &orchestrator::Event) -> Option<String> {
 /// The address, and what to do next.
 pub fn say_how_to_go_on(address: &str, pipeline: &str, waiting: &[String], outcome: &DaysOutcome, data: &Path) {
     let next = waiting.first().map_or("2013-02-15", String::as_str);
-    let state = if outcome.failed == 0 { "ready" } else { "running, but not every sample day is in: see the dashboard" };
+    let state =
+        if outcome.failed == 0 { "ready" } else { "running, but not every sample day is in: see the dashboard" };
     say(&format!(
         "
   Stepwell is {state}.

@@ -204,16 +204,11 @@ impl dashboard::Actions for Buttons {
 fn refusal(error: crate::pipeline::ActionError) -> dashboard::ActionError {
     use crate::pipeline::ActionError;
     match error {
-        ActionError::Busy { partition, execution_arn, .. } => {
-            dashboard::ActionError::Busy { partition, execution_arn }
-        }
+        ActionError::Busy { partition, execution_arn, .. } => dashboard::ActionError::Busy { partition, execution_arn },
         ActionError::Invalid { field, problem, remedy } => {
             dashboard::ActionError::Refused { reason: format!("`{field}` {problem}"), remedy }
         }
-        ActionError::Fault(fault) => {
-            tracing::error!(error = &fault as &dyn std::error::Error, "A button failed");
-            dashboard::ActionError::Fault
-        }
+        ActionError::Fault(fault) => dashboard::ActionError::Fault(format!("{:#}", anyhow::Error::from(fault))),
         other => dashboard::ActionError::Refused { reason: other.to_string(), remedy: String::new() },
     }
 }

@@ -32,6 +32,7 @@ pub struct Folder {
     path: PathBuf,
     engine: Engine,
     registry: Registry,
+    environment: String,
     /// What was looked at last, by pipeline: the hash of its two files.
     seen: BTreeMap<String, String>,
 }
@@ -176,6 +177,7 @@ impl Folder {
             updated_at: self.engine.now(),
         };
         self.engine.store().put_pipeline(&record).await?;
+        self.engine.bind_workers(parsed.worker_bindings(&self.environment));
         self.registry.put(Pipeline { name: name.to_owned(), state_machine_arn: arn.clone(), sheet: parsed, warnings });
         self.engine.announce(Hint::Page);
         tracing::info!(state_machine.arn = %arn, "Applied pipeline `{name}`");
