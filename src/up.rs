@@ -13,7 +13,6 @@ use orchestrator::config::ServeArgs;
 use orchestrator::serve::Server;
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
-use workers::lake::Lake;
 use workers::sample;
 
 use crate::progress;
@@ -78,8 +77,8 @@ pub async fn run(mut args: UpArgs, shutdown: CancellationToken) -> anyhow::Resul
 }
 
 async fn lay_sample(folder: &Path) -> anyhow::Result<Vec<String>> {
-    let root = folder.to_str().with_context(|| format!("`{}` is no UTF-8 path", folder.display()))?;
-    Ok(sample::lay(&Lake::at(root)?).await?)
+    let folder = folder.to_owned();
+    Ok(tokio::task::spawn_blocking(move || sample::lay(&folder)).await??)
 }
 
 /// The folder given, or a copy of the main job's files where there is none.

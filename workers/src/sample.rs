@@ -5,15 +5,14 @@
 //! Source of the figures: `tests/data/daily_prices/PROVENANCE.md`.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
-use chrono::{NaiveDate, NaiveTime};
-use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use chrono::{NaiveDate, NaiveTime, Utc};
 use polars::prelude::{DataFrame, DataType, IntoColumn, NamedFrom, Series, TimeUnit, TimeZone};
 use serde_json::json;
 
 use crate::jobs::daily_prices::curate_sample_day;
-use crate::lake::publish::{WriteSettings, publish};
-use crate::lake::{Codec, Error, FileSizing, Folder, Lake, PartitionLock, Table};
+use crate::lake::{Codec, Error, SUCCESS_NAME, Success, SuccessFile, audit_time, encode_parquet};
 
 /// The bucket raw objects are delivered to.
 pub const RAW_BUCKET: &str = "dev-raw";
@@ -26,10 +25,6 @@ pub const ARTIFACTS_BUCKET: &str = "dev-artifacts";
 const RAW_DAYS: usize = 10;
 /// Days that are curated already: what 252 observations per symbol need, and a few more.
 const CURATED_DAYS: usize = 260;
-/// Written last: a lake that has it is complete.
-const MARKER: &str = "_sample.json";
-/// Partitions written side by side; each is a handful of small files.
-const WRITERS: usize = 4;
 
 const PRICES: [(&str, &str); 4] = [
     ("AAPL", include_str!("../../tests/data/daily_prices/prices/AAPL.csv")),
@@ -41,9 +36,18 @@ const PRICES: [(&str, &str); 4] = [
 /// Why the sample lake could not be laid.
 #[derive(Debug, thiserror::Error)]
 pub enum SampleError {
-    /// The lake cannot be written.
-    #[error("cannot write the sample lake")]
-    Lake(#[from] Error),
+    /// A file cannot be written.
+    #[error("cannot write `{path}`")]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A day cannot be encoded.
+    #[error("cannot encode the sample prices")]
+    Encode(#[from] Error),
     /// The prices in the binary cannot be read.
     #[error("the sample prices cannot be read: {0}")]
     Prices(String),
@@ -60,27 +64,34 @@ struct Price {
     adjusted_close: f64,
 }
 
-/// Lays the sample lake if it is not there yet, and says which days wait in the raw bucket, ascending (`YYYY-MM-DD`).
-pub async fn lay(lake: &Lake) -> Result<Vec<String>, SampleError> {
+/// Lays the sample lake at `root` if it is not there yet, and says which days wait in the raw bucket, ascending
+/// (`YYYY-MM-DD`).
+///
+/// Everything is written beside `root` and takes its name in one step: a crash leaves no half lake.
+pub fn lay(root: &Path) -> Result<Vec<String>, SampleError> {
     let days = prices()?;
     let dates: Vec<NaiveDate> = days.keys().copied().collect();
     let (before, raw) = dates.split_at(dates.len().saturating_sub(RAW_DAYS));
     let names: Vec<String> = raw.iter().map(NaiveDate::to_string).collect();
-    let root = lake.folder(RAW_BUCKET, "market/prices/")?;
-    if root.get_optional(MARKER).await?.is_some() {
+    if root.exists() {
         return Ok(names);
     }
+    let draft = root.with_extension(format!("draft-{}", std::process::id()));
     for date in raw {
-        put_raw(&root, *date, &days[date]).await?;
+        put_raw(&draft.join(RAW_BUCKET), *date, &days[date])?;
     }
-    let curated = Table::new(lake.folder(CURATED_BUCKET, "market/prices/")?);
-    let history = &before[before.len().saturating_sub(CURATED_DAYS)..];
-    stream::iter(history.iter().map(|date| put_curated(&curated, *date, &days[date])))
-        .buffer_unordered(WRITERS)
-        .try_collect::<()>()
-        .await?;
-    root.put(MARKER, json!({ "raw": names, "curated_days": history.len() }).to_string()).await?;
+    let curated = draft.join(CURATED_BUCKET).join("market/prices");
+    for date in &before[before.len().saturating_sub(CURATED_DAYS)..] {
+        put_curated(&curated, *date, &days[date])?;
+    }
+    std::fs::rename(&draft, root).map_err(|source| SampleError::Write { path: root.to_owned(), source })?;
     Ok(names)
+}
+
+fn write(folder: &Path, name: &str, bytes: impl AsRef<[u8]>) -> Result<(), SampleError> {
+    let path = folder.join(name);
+    let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, bytes));
+    written.map_err(|source| SampleError::Write { path, source })
 }
 
 fn prices() -> Result<BTreeMap<NaiveDate, Vec<Price>>, SampleError> {
@@ -95,14 +106,15 @@ fn prices() -> Result<BTreeMap<NaiveDate, Vec<Price>>, SampleError> {
     Ok(days)
 }
 
-/// One JSON Lines object per symbol, and the manifest last: it is what a provider's batch ends with.
-async fn put_raw(root: &Folder, date: NaiveDate, prices: &[Price]) -> Result<(), Error> {
-    let day = root.child(&format!(
-        "interval=1d/data_source=yahoo_finance/year={}/month={}/day={}",
+/// One JSON Lines object per symbol, and the manifest that a provider's batch ends with.
+fn put_raw(bucket: &Path, date: NaiveDate, prices: &[Price]) -> Result<(), SampleError> {
+    let key = format!(
+        "market/prices/interval=1d/data_source=yahoo_finance/year={}/month={}/day={}",
         date.format("%Y"),
         date.format("%m"),
         date.format("%d")
-    ));
+    );
+    let folder = bucket.join(&key);
     let mut objects = Vec::new();
     for price in prices {
         let name = format!("{}.json", price.symbol);
@@ -116,25 +128,30 @@ async fn put_raw(root: &Folder, date: NaiveDate, prices: &[Price]) -> Result<(),
             "adjusted_close": price.adjusted_close,
             "volume": price.volume,
         });
-        day.put(&name, format!("{row}\n")).await?;
-        objects.push(json!({ "symbol": price.symbol, "key": day.key_of(&name), "records": 1 }));
+        write(&folder, &name, format!("{row}\n"))?;
+        objects.push(json!({ "symbol": price.symbol, "key": format!("{key}/{name}"), "records": 1 }));
     }
     let manifest = json!({
         "environment": "dev", "domain": "market", "table_name": "prices", "data_source": "yahoo_finance",
         "interval": "1d", "ds": date.to_string(), "generated_at": format!("{date}T22:10:00+00:00"),
         "batch_id": format!("sample-{date}"), "objects": objects,
     });
-    day.put("_batch.manifest.json", manifest.to_string()).await
+    write(&folder, "_batch.manifest.json", manifest.to_string())
 }
 
-async fn put_curated(table: &Table, date: NaiveDate, prices: &[Price]) -> Result<(), SampleError> {
-    let partition = table.partition(&date.to_string());
-    let frame = curate_sample_day(frame(date, prices)?).map_err(|error| SampleError::Prices(error.to_string()))?;
-    let lock = PartitionLock::acquire(&partition, "sample").await?;
-    let sizing = FileSizing { target_file_mb: 256, files_max: 1 };
-    publish(&partition, frame, WriteSettings { codec: Codec::Zstd, sizing }, "sample-lake", &lock).await?;
-    lock.release().await?;
-    Ok(())
+/// A complete partition, as the transform job publishes it.
+fn put_curated(table: &Path, date: NaiveDate, prices: &[Price]) -> Result<(), SampleError> {
+    let folder = table.join(format!("ds={date}"));
+    let unreadable = |error: polars::error::PolarsError| SampleError::Prices(error.to_string());
+    let frame = curate_sample_day(frame(date, prices)?).map_err(unreadable)?;
+    let name = "part-00000-sample00.parquet";
+    let bytes = encode_parquet(&folder.display().to_string(), &frame, Codec::Zstd)?;
+    let rows = u64::try_from(frame.height()).ok();
+    let file = SuccessFile { name: name.to_owned(), rows, bytes: bytes.len() as u64 };
+    let success =
+        Success { run_id: "sample-lake".to_owned(), written_at: audit_time(Utc::now()), rows, files: vec![file] };
+    write(&folder, name, bytes)?;
+    write(&folder, SUCCESS_NAME, json!(success).to_string())
 }
 
 /// A day's rows as compaction would have left them.
@@ -166,23 +183,24 @@ fn frame(date: NaiveDate, prices: &[Price]) -> Result<DataFrame, SampleError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{CURATED_DAYS, RAW_DAYS, lay};
+    use super::{CURATED_BUCKET, CURATED_DAYS, RAW_BUCKET, RAW_DAYS, lay};
     use crate::lake::{Lake, Table};
 
     #[tokio::test]
     async fn the_sample_lake_is_laid_once_and_readable() {
         let folder = tempfile::tempdir().unwrap();
-        let lake = Lake::at(folder.path().to_str().unwrap()).unwrap();
-        let days = lay(&lake).await.unwrap();
+        let root = folder.path().join("lake");
+        let days = lay(&root).unwrap();
         assert_eq!((days.len(), days.last().unwrap().as_str()), (RAW_DAYS, "2013-03-01"));
-        let curated = Table::new(lake.folder(super::CURATED_BUCKET, "market/prices/").unwrap());
+        let lake = Lake::at(root.to_str().unwrap()).unwrap();
+        let curated = Table::new(lake.folder(CURATED_BUCKET, "market/prices/").unwrap());
         let history = curated.days().await.unwrap();
         assert_eq!(history.len(), CURATED_DAYS);
         assert!(history.last() < days.first(), "the days that wait come after those that are curated");
         let read = curated.partition(&history[0]).read().await.unwrap().unwrap();
         assert!(read.frame.height() >= 3 && read.frame.column("adjustment_factor").is_ok());
-        let writes = lake.write_count();
-        assert_eq!(lay(&lake).await.unwrap(), days);
-        assert_eq!(lake.write_count(), writes, "a second call writes nothing");
+        std::fs::remove_dir_all(root.join(RAW_BUCKET)).unwrap();
+        assert_eq!(lay(&root).unwrap(), days);
+        assert!(!root.join(RAW_BUCKET).exists(), "a lake that is there is left as it is");
     }
 }
