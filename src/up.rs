@@ -145,6 +145,8 @@ impl WorkerCommand {
 async fn supervise(command: WorkerCommand, shutdown: CancellationToken) -> anyhow::Result<()> {
     loop {
         let mut child = command.spawn()?;
+        // Waiting for a child closes its standard input, which here is its lifeline.
+        let _lifeline = child.stdin.take();
         tokio::select! {
             ended = child.wait() => {
                 let status = ended.context("cannot wait for the worker process")?;

@@ -37,7 +37,7 @@ pub struct ActivityArnInput {
     pub activity_arn: Option<String>,
 }
 
-/// An activity: the answer to `DescribeActivity`, and an item of `ListActivities`.
+/// An activity, as an item of `ListActivities`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Activity {
@@ -47,6 +47,17 @@ pub struct Activity {
     pub name: String,
     /// When it was created.
     pub creation_date: EpochSeconds,
+}
+
+/// The answer to `DescribeActivity`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DescribeActivityOutput {
+    /// The activity.
+    #[serde(flatten)]
+    pub activity: Activity,
+    /// Always AWS's own key.
+    pub encryption_configuration: Value,
 }
 
 /// The answer to `ListActivities`.

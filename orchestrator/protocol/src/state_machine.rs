@@ -119,9 +119,8 @@ pub struct DescribeStateMachineOutput {
     pub logging_configuration: Value,
     /// As it was given, not enabled by default.
     pub tracing_configuration: Value,
-    /// As it was given.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub encryption_configuration: Option<Value>,
+    /// As it was given; AWS's own key by default.
+    pub encryption_configuration: Value,
     /// The current revision; absent while it is the first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revision_id: Option<String>,
@@ -148,9 +147,8 @@ pub struct DescribeStateMachineForExecutionOutput {
     pub logging_configuration: Value,
     /// As it was given.
     pub tracing_configuration: Value,
-    /// As it was given.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub encryption_configuration: Option<Value>,
+    /// As it was given; AWS's own key by default.
+    pub encryption_configuration: Value,
     /// The revision; absent for the first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revision_id: Option<String>,

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use protocol::{
-    Activity, ActivityArnInput, CreateActivityInput, CreateActivityOutput, Empty, GetActivityTaskInput,
-    GetActivityTaskOutput, ListActivitiesOutput, ListInput,
+    Activity, ActivityArnInput, CreateActivityInput, CreateActivityOutput, DescribeActivityOutput, Empty,
+    GetActivityTaskInput, GetActivityTaskOutput, ListActivitiesOutput, ListInput,
 };
 use serde_json::json;
 
@@ -36,8 +36,9 @@ pub(super) async fn create(api: &Api, input: CreateActivityInput) -> Result<Crea
     Ok(CreateActivityOutput { activity_arn: created.arn, creation_date: created.created_at.epoch_seconds() })
 }
 
-pub(super) async fn describe(api: &Api, input: ActivityArnInput) -> Result<Activity, ApiError> {
-    Ok(wire(named(api, &input.activity_arn).await?))
+pub(super) async fn describe(api: &Api, input: ActivityArnInput) -> Result<DescribeActivityOutput, ApiError> {
+    let activity = wire(named(api, &input.activity_arn).await?);
+    Ok(DescribeActivityOutput { activity, encryption_configuration: json!({ "type": "AWS_OWNED_KEY" }) })
 }
 
 /// Succeeds for an unknown activity, as AWS does.

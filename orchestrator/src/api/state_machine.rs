@@ -163,7 +163,7 @@ pub(super) async fn describe(api: &Api, input: StateMachineArnInput) -> Result<D
         creation_date: machine.created_at.epoch_seconds(),
         revision_id: revision_id(&revision),
         variable_references: variable_references(&revision.definition),
-        encryption_configuration: Some(revision.encryption).filter(|value| !value.is_null()),
+        encryption_configuration: encryption(revision.encryption),
         definition: revision.definition,
         role_arn: revision.role_arn,
         logging_configuration: revision.logging,
@@ -185,7 +185,7 @@ pub(super) async fn describe_for_execution(
         update_date: revision.created_at.epoch_seconds(),
         revision_id: revision_id(&revision),
         variable_references: variable_references(&revision.definition),
-        encryption_configuration: Some(revision.encryption).filter(|value| !value.is_null()),
+        encryption_configuration: encryption(revision.encryption),
         definition: revision.definition,
         role_arn: revision.role_arn,
         logging_configuration: revision.logging,
@@ -316,6 +316,11 @@ fn text_of(finding: &Diagnostic) -> String {
     }
 }
 
+/// What was given; AWS's own key otherwise.
+fn encryption(given: Value) -> Value {
+    if given.is_null() { json!({ "type": "AWS_OWNED_KEY" }) } else { given }
+}
+
 /// A revision's id, which AWS shows from the first update on.
 fn revision_id(revision: &RevisionRecord) -> Option<String> {
     (revision.number > 1).then(|| revision.id.to_string())
@@ -364,7 +369,8 @@ fn check_logging(given: Option<Value>) -> Result<Value, ApiError> {
     match members.get("destinations").and_then(Value::as_array) {
         Some(destinations) if destinations.len() == 1 => {
             let group = destinations[0]["cloudWatchLogsLogGroup"]["logGroupArn"].as_str().unwrap_or_default();
-            if !off && !(group.starts_with("arn:") && group.ends_with(":*")) {
+            // Log groups are AWS's; whether one exists is not known here, so any that is named is taken.
+            if !off && group.is_empty() {
                 return refuse("Log Destination not found.");
             }
         }
