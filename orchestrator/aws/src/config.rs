@@ -2,7 +2,13 @@
 
 use std::time::Duration;
 
+use aws_config::environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider};
+use aws_config::meta::credentials::CredentialsProviderChain;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
+use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_types::retry::RetryConfig;
@@ -17,7 +23,7 @@ const ATTEMPTS_MAX: u32 = 2;
 /// What overrides the standard chain.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// The region; else the chain's, else `us-east-1`.
+    /// The region; else that of the environment or the profile, else `us-east-1`.
     pub region: Option<String>,
     /// Where all services are, in place of AWS: a stand-in such as moto.
     pub endpoint_url: Option<String>,
@@ -32,9 +38,11 @@ impl Config {
     pub async fn load(settings: &Settings) -> Self {
         let http =
             aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-        let region = settings.region.clone().map(Region::new);
-        let region = aws_config::meta::region::RegionProviderChain::first_try(region)
-            .or_default_provider()
+        // Providers make an HTTP client of their own otherwise, and there is none to make.
+        let provider = ProviderConfig::without_region().with_http_client(http.clone());
+        let region = RegionProviderChain::first_try(settings.region.clone().map(Region::new))
+            .or_else(EnvironmentVariableRegionProvider::new())
+            .or_else(ProfileFileRegionProvider::builder().configure(&provider).build())
             .or_else(Region::new("us-east-1"));
         let timeouts =
             TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_timeout(CALL_TIMEOUT).build();
@@ -46,6 +54,18 @@ impl Config {
         if let Some(endpoint) = &settings.endpoint_url {
             loader = loader.endpoint_url(endpoint);
         }
+        if settings.endpoint_url.is_some() || std::env::vars().any(|(name, _)| name.starts_with("AWS_ENDPOINT_URL")) {
+            loader = loader.credentials_provider(stand_in_credentials(&provider));
+        }
         Self(loader.load().await)
     }
+}
+
+/// A stand-in for AWS takes any credentials: those of the environment or the profile, else made-up ones. Instance roles
+/// are not asked, since looking for them off AWS takes seconds.
+fn stand_in_credentials(provider: &ProviderConfig) -> CredentialsProviderChain {
+    let made_up = Credentials::new("stepwell", "stepwell", None, None, "stepwell");
+    CredentialsProviderChain::first_try("environment", EnvironmentVariableCredentialsProvider::new())
+        .or_else("profile", ProfileFileCredentialsProvider::builder().configure(provider).build())
+        .or_else("stepwell", made_up)
 }

@@ -100,8 +100,12 @@ fn failed_state(ending: &Ending<'_>) -> Option<String> {
         let failed = input.get("ok").and_then(Value::as_bool) == Some(false);
         Some(input.get("state")?.as_str()?.to_owned()).filter(|_| failed)
     });
+    // Stopped or out of time: what it was at, the innermost first.
     let open = || ending.execution.open_states().last().map(|open| open.state.name.to_string());
-    said.or_else(|| ending.failed_state.clone()).or_else(open)
+    match ending.end.status {
+        ExecutionStatus::Failed => said.or_else(|| ending.failed_state.clone()),
+        _ => open(),
+    }
 }
 
 /// Whether the run published a message itself on its way out, so that nobody is told twice.

@@ -473,16 +473,18 @@ fn end_of(execution: &Execution, now: asl::Timestamp) -> Option<End> {
     })
 }
 
-/// The state in which the last failure of these events happened.
+/// The state in which the last failure of these events happened; without one, that of the last event.
 fn failed_state(events: &[Event], before: &Execution) -> Option<String> {
-    let failing = events.iter().rev().find(|event| {
+    let failing = events.iter().rposition(|event| {
         matches!(
             event.kind,
             EventKind::TaskFailed { .. } | EventKind::TaskTimedOut { .. } | EventKind::EvaluationFailed { .. }
         )
     });
-    let frame = failing.or(events.last())?.frame;
-    let entered = events.iter().rev().find_map(|event| match &event.kind {
+    // What was entered after the failure is where it was caught.
+    let until = &events[..=failing.or(events.len().checked_sub(1))?];
+    let frame = until.last()?.frame;
+    let entered = until.iter().rev().find_map(|event| match &event.kind {
         EventKind::StateEntered { name, .. } if event.frame == frame => Some(name.to_string()),
         _ => None,
     });

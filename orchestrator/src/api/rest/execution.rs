@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::body::{Body, Path, Query};
 use super::view::{ExecutionDetail, ExecutionView, List, ReportView, TaskView};
 use super::{Problem, Rest};
+use crate::pipeline::ActionError;
 use crate::store::{ExecutionFilter, ExecutionStatus, Page};
 
 /// What a list holds.
@@ -73,7 +74,7 @@ pub(super) async fn get(
 ) -> Result<Json<ExecutionDetail>, Problem> {
     let store = rest.engine.store();
     let record = store.execution(&arn).await?;
-    let record = record.ok_or_else(|| Problem::not_found(format!("there is no execution `{arn}`")).field("arn"))?;
+    let record = record.ok_or(ActionError::UnknownExecution(arn))?;
     let tasks = store.tasks(record.id).await?;
     let reports = store.reports(record.id).await?;
     let json = |text: &String| serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone()));

@@ -120,8 +120,12 @@ impl From<ActionError> for Problem {
     fn from(error: ActionError) -> Self {
         let detail = error.to_string();
         match error {
-            ActionError::UnknownPipeline { .. } => Self::not_found(detail).field("name"),
-            ActionError::UnknownExecution(_) => Self::not_found(detail).field("arn"),
+            ActionError::UnknownPipeline { .. } => {
+                Self::not_found(detail).field("name").remedy("`GET /api/v1/pipelines` lists them")
+            }
+            ActionError::UnknownExecution(_) => {
+                Self::not_found(detail).field("arn").remedy("`GET /api/v1/executions` lists them")
+            }
             ActionError::Invalid { field, problem, remedy } => Self::invalid(&field, &problem, &remedy),
             ActionError::Busy { execution_arn, .. } => Self {
                 execution_arn: Some(execution_arn),
