@@ -15,20 +15,23 @@ pub struct Problem {
     #[serde(rename = "type")]
     pub kind: &'static str,
     /// The status in words.
-    pub title: String,
+    pub title: &'static str,
     /// The HTTP status.
     pub status: u16,
     /// What happened, for people.
     pub detail: String,
     /// The field of the request it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub field: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub field: Option<Box<str>>,
     /// What to do.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub remedy: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub remedy: Option<Box<str>>,
     /// The execution it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub execution_arn: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub execution_arn: Option<Box<str>>,
 }
 
 impl Problem {
@@ -36,7 +39,7 @@ impl Problem {
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self {
             kind: "about:blank",
-            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
             detail: detail.into(),
             field: None,
@@ -57,13 +60,13 @@ impl Problem {
 
     /// With the field.
     pub fn field(mut self, field: &str) -> Self {
-        self.field = Some(field.to_owned());
+        self.field = Some(field.into());
         self
     }
 
     /// With the remedy.
     pub fn remedy(mut self, remedy: &str) -> Self {
-        self.remedy = Some(remedy.to_owned());
+        self.remedy = Some(remedy.into());
         self
     }
 
@@ -128,11 +131,11 @@ impl From<ActionError> for Problem {
             }
             ActionError::Invalid { field, problem, remedy } => Self::invalid(&field, &problem, &remedy),
             ActionError::Busy { execution_arn, .. } => Self {
-                execution_arn: Some(execution_arn),
+                execution_arn: Some(execution_arn.into()),
                 ..Self::new(StatusCode::CONFLICT, detail).field("ds").remedy("wait for that run, or stop it first")
             },
             ActionError::KeyReused(arn) => Self {
-                execution_arn: Some(arn),
+                execution_arn: Some(arn.into()),
                 ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
                     .field("Idempotency-Key")
                     .remedy("use a new key for a new request")
