@@ -9,11 +9,10 @@ use std::path::{Path, PathBuf};
 /// Lines of a source file; beyond that it holds two topics.
 const LINES_MAX: usize = 450;
 
-/// Files that are longer, each with a limit of its own until it is split; no file is added here.
-const LONG_FILES: [(&str, usize); 3] = [
+/// Files that were longer when the limit came, with their length then: they may shrink, not grow.
+const LONG_FILES: [(&str, usize); 2] = [
     ("orchestrator/src/engine/turn.rs", 520),
     ("orchestrator/src/store/record.rs", 504),
-    ("orchestrator/tests/daily_prices_machine.rs", 478),
 ];
 
 /// Modules of `orchestrator` from the bottom up; a module names its own layer and those below. Modules that are not listed

@@ -18,7 +18,7 @@ use crate::dashboard::{self, Dashboard};
 use crate::engine::{Clock, Config, Engine};
 use crate::pipeline::{Actions, Folder, Ledger, Registry};
 use crate::store::Store;
-use crate::{api, store, telemetry};
+use crate::{api, integration, store, telemetry};
 
 /// A server that listens.
 pub struct Server {
@@ -29,6 +29,7 @@ pub struct Server {
     actions: Actions,
     folder: Folder,
     delivery: Delivery,
+    integrations: integration::Services,
     job_metrics: Option<(JobMetrics, Arc<dyn aws::Metrics>, String)>,
     drain: Duration,
 }
@@ -100,9 +101,10 @@ impl Server {
             .merge(api::router(engine.clone()))
             .merge(rest::router(rest))
             .layer(CatchPanicLayer::new());
+        let integrations = integration::Services { sns: services.notifications.clone() };
         let delivery = Delivery::new(engine.clone(), services.notifications, services.metrics);
         let drain = Duration::from_secs(args.drain_seconds);
-        Ok(Self { address, listener, router, engine, actions, folder, delivery, job_metrics, drain })
+        Ok(Self { address, listener, router, engine, actions, folder, delivery, integrations, job_metrics, drain })
     }
 
     /// Where it listens.
@@ -122,13 +124,14 @@ impl Server {
 
     /// Serves until `shutdown`, then lets requests in flight finish.
     pub async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let Self { address, listener, router, engine, folder, delivery, job_metrics, drain, .. } = self;
+        let Self { address, listener, router, engine, folder, delivery, integrations, job_metrics, drain, .. } = self;
         let mut loops = JoinSet::new();
         loops.spawn({
             let engine = engine.clone();
             async move { engine.run().await }
         });
         loops.spawn(folder.watch());
+        loops.spawn(integration::run(engine.clone(), integrations));
         let stopped = engine.shutdown().clone();
         loops.spawn(async move { delivery.run(stopped).await });
         if let Some((waiting, metrics, namespace)) = job_metrics {

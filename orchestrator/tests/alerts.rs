@@ -1,5 +1,6 @@
 //! Alerts against a stand-in for AWS (moto's server): a failed run is told to SNS, also when the server was down, and
 //! without AWS it is recorded.
+#![allow(clippy::unwrap_used, reason = "helpers of tests, where a panic is the failure that is wanted")]
 
 mod support;
 

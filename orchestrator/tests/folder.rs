@@ -1,4 +1,5 @@
 //! A folder of pipelines is applied at start and on change.
+#![allow(clippy::unwrap_used, reason = "helpers of tests, where a panic is the failure that is wanted")]
 
 mod support;
 
@@ -23,7 +24,7 @@ async fn a_changed_file_is_a_new_revision_and_a_broken_one_changes_nothing() {
     write("plain.asl.json", &machine("no sheet"));
     write("notes.txt", "ignored");
     let app = App::start(folder.path(), Options::default()).await;
-    let mut applied = Folder::new(folder.path(), app.engine.clone(), app.registry.clone());
+    let mut applied = Folder::new(folder.path(), app.engine.clone(), app.registry.clone(), "dev");
     let revision = async || app.store().state_machine(ARN).await.unwrap().unwrap().revision.number;
     let problem = async || app.call("GET", "/api/v1/pipelines/sales", None).await.1["problem"].clone();
 
@@ -71,12 +72,4 @@ async fn another_node_reads_pipelines_from_the_store() {
     let registry = orchestrator::pipeline::Registry::default();
     registry.load(app.store().as_ref()).await.unwrap();
     assert!(registry.get("daily-prices").is_some_and(|pipeline| pipeline.sheet.monitored));
-}
-
-#[test]
-fn the_sheets_say_what_is_always_a_workers() {
-    let bindings = Folder::worker_bindings(support::state_machines(), "prod").unwrap();
-    assert!(bindings.contains("prod-daily-prices-compaction") && bindings.contains("prod-market-indicators-etl"));
-    let missing = Folder::worker_bindings("no/such/folder", "prod").unwrap_err();
-    assert!(missing.to_string().contains("no/such/folder"), "{missing}");
 }

@@ -1,4 +1,5 @@
 //! What the orchestrator performs itself: nested executions, crawlers, messages.
+#![allow(clippy::unwrap_used, reason = "helpers of tests, where a panic is the failure that is wanted")]
 
 mod support;
 

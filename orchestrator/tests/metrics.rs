@@ -1,4 +1,5 @@
 //! What Prometheus sees. A process has one recorder, so this is a test of its own.
+#![allow(clippy::unwrap_used, reason = "helpers of tests, where a panic is the failure that is wanted")]
 
 mod support;
 

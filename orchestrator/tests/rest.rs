@@ -1,4 +1,5 @@
 //! Pipelines through REST: runs, the ledger, refusals, and what workers tell.
+#![allow(clippy::unwrap_used, reason = "helpers of tests, where a panic is the failure that is wanted")]
 
 mod support;
 

@@ -1,6 +1,7 @@
 //! Where pipelines join: what stands beside an execution goes into its own commits.
 
-use asl::Execution;
+use asl::execution::EventKind;
+use asl::{Event, Execution};
 
 use crate::store::{CrawlTable, End, ExecutionRecord, LedgerChange, NewOutboxMessage, RevisionRecord};
 
@@ -61,4 +62,23 @@ impl Hooks for NoHooks {
     fn ending(&self, _ending: &Ending<'_>) -> EndEffects {
         EndEffects::default()
     }
+}
+
+/// The state in which the last failure of these events happened; without one, that of the last event.
+pub(super) fn failed_state(events: &[Event], before: &Execution) -> Option<String> {
+    let failing = events.iter().rposition(|event| {
+        matches!(
+            event.kind,
+            EventKind::TaskFailed { .. } | EventKind::TaskTimedOut { .. } | EventKind::EvaluationFailed { .. }
+        )
+    });
+    // What was entered after the failure is where it was caught.
+    let until = &events[..=failing.or(events.len().checked_sub(1))?];
+    let frame = until.last()?.frame;
+    let entered = until.iter().rev().find_map(|event| match &event.kind {
+        EventKind::StateEntered { name, .. } if event.frame == frame => Some(name.to_string()),
+        _ => None,
+    });
+    let open = || before.open_states().find(|open| open.id == frame).map(|open| open.state.name.to_string());
+    entered.or_else(open)
 }

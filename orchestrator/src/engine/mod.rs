@@ -201,6 +201,11 @@ impl Engine {
         self.0.bindings.write().extend(names);
     }
 
+    /// Whether a job or function of this name is bound to workers.
+    pub fn is_bound_to_workers(&self, name: &str) -> bool {
+        self.0.bindings.read().contains(name)
+    }
+
     /// Forgets what is cached of a machine, after it was changed or deleted on this node.
     pub fn forget_machine(&self, arn: &str) {
         self.0.machines.forget(arn);

@@ -4,10 +4,8 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use asl::execution::{Decision, EventKind, Resource};
-use asl::{
-    Command, Event, Execution, Status, Stimulus, TaskId, TimerId, TimerKind, Turn, decide, decide_without, replay,
-};
+use asl::execution::{Decision, Resource};
+use asl::{Command, Execution, Status, Stimulus, TaskId, TimerId, TimerKind, Turn, decide, decide_without, replay};
 use metrics::counter;
 use tokio::time::Instant;
 
@@ -15,7 +13,7 @@ use super::binding::{self, Route};
 use super::cache::{Cached, Machine};
 use super::dispatch::{Chosen, TakenTask};
 use super::error::Error;
-use super::hooks::Ending;
+use super::hooks::{Ending, failed_state};
 use super::parcel::Parcel;
 use super::{Engine, Inner};
 use crate::store::{
@@ -471,25 +469,6 @@ fn end_of(execution: &Execution, now: asl::Timestamp) -> Option<End> {
         cause: failure.and_then(|failure| failure.cause.clone()),
         stopped_at: now,
     })
-}
-
-/// The state in which the last failure of these events happened; without one, that of the last event.
-fn failed_state(events: &[Event], before: &Execution) -> Option<String> {
-    let failing = events.iter().rposition(|event| {
-        matches!(
-            event.kind,
-            EventKind::TaskFailed { .. } | EventKind::TaskTimedOut { .. } | EventKind::EvaluationFailed { .. }
-        )
-    });
-    // What was entered after the failure is where it was caught.
-    let until = &events[..=failing.or(events.len().checked_sub(1))?];
-    let frame = until.last()?.frame;
-    let entered = until.iter().rev().find_map(|event| match &event.kind {
-        EventKind::StateEntered { name, .. } if event.frame == frame => Some(name.to_string()),
-        _ => None,
-    });
-    let open = || before.open_states().find(|open| open.id == frame).map(|open| open.state.name.to_string());
-    entered.or_else(open)
 }
 
 /// Waits longer and longer while the store is away, then gives the fault to the caller.

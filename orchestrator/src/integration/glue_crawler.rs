@@ -124,10 +124,10 @@ async fn begin(engine: &Engine, name: &str) -> Result<Option<Failure>, Outcome> 
 
 /// Whether a worker has registered the crawler's job, or the settings bind it to workers.
 async fn is_served(engine: &Engine, name: &str) -> store::Result<bool> {
-    let config = engine.config();
-    if config.worker_bindings.contains(name) {
+    if engine.is_bound_to_workers(name) {
         return Ok(true);
     }
+    let config = engine.config();
     let arn = format!("arn:aws:states:{}:{}:activity:{name}", config.region, config.account);
     Ok(engine.store().activity(&arn).await?.is_some())
 }

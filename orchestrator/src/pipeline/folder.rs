@@ -72,25 +72,6 @@ impl Folder {
         Self { path: path.as_ref().to_owned(), engine, registry, environment, seen: BTreeMap::new() }
     }
 
-    /// The jobs and functions that the sheets of the folder at `path` bind to local workers, with their full names: the
-    /// engine has to know them from its start ([`crate::engine::Config::worker_bindings`]). Sheets that cannot be read
-    /// bind nothing; applying the folder says why.
-    pub fn worker_bindings(path: impl AsRef<Path>, environment: &str) -> Result<BTreeSet<String>, FolderError> {
-        let path = path.as_ref();
-        let unreadable = |source| FolderError { path: path.display().to_string(), source };
-        let mut bindings = BTreeSet::new();
-        for entry in std::fs::read_dir(path).map_err(unreadable)? {
-            let file = entry.map_err(unreadable)?.path();
-            if file.extension().is_some_and(|extension| extension == "toml")
-                && let Ok(text) = std::fs::read_to_string(&file)
-                && let Ok((sheet, _)) = Sheet::parse(&file.display().to_string(), &text)
-            {
-                bindings.extend(sheet.worker_bindings(environment));
-            }
-        }
-        Ok(bindings)
-    }
-
     /// Applies what changed since the last look; how many pipelines that were.
     pub async fn apply(&mut self) -> Result<usize, FolderError> {
         let names = self.names().map_err(|source| FolderError { path: self.path.display().to_string(), source })?;

@@ -54,7 +54,7 @@ impl App {
         let hooks = Arc::new(Ledger::new(registry.clone(), options.settings.clone()));
         let config = Config { poll: Duration::from_millis(200), ..Config::default() };
         let engine = Engine::new(Arc::new(options.store), Clock::local(), config, hooks);
-        Folder::new(folder, engine.clone(), registry.clone()).apply().await.unwrap();
+        Folder::new(folder, engine.clone(), registry.clone(), "dev").apply().await.unwrap();
         let background = engine.clone();
         tokio::spawn(async move { background.run().await });
         tokio::spawn(integration::run(engine.clone(), options.services));

@@ -1,12 +1,13 @@
 //! The data jobs, by system, and the lists of what a worker offers.
 
+pub mod catalog;
 pub mod daily_prices;
 
 use crate::job::{FunctionDefinition, JobDefinition};
 
 /// All jobs of this binary.
 pub(crate) const JOBS: &[JobDefinition] =
-    &[daily_prices::COMPACTION, daily_prices::TRANSFORM, daily_prices::INDICATORS];
+    &[daily_prices::COMPACTION, daily_prices::TRANSFORM, daily_prices::INDICATORS, catalog::CRAWLER];
 
 /// All functions of this binary.
 pub(crate) const FUNCTIONS: &[FunctionDefinition] =

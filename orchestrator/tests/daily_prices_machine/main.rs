@@ -1,126 +1,13 @@
 //! The daily-prices state machine, run by the interpreter alone: what each task answers is scripted, what the machine
 //! makes of it is checked.
+#![allow(clippy::unwrap_used, reason = "helpers of tests, where a panic is the failure that is wanted")]
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+mod interpreter;
 
-use asl::definition::Resource;
-use asl::execution::{Identity, Limits, ScheduleTask};
-use asl::{Command, Execution, Failure, StateMachine, Status, Stimulus, Timestamp, Turn, decide};
+use asl::{Failure, StateMachine};
 use serde_json::{Value, json};
 
-const MACHINE: &str = include_str!("../../state-machines/daily-prices.asl.json");
-/// Far above what any case needs: a machine that loops is a failure, not a hang.
-const STIMULI_MAX: usize = 2_000;
-
-type Answer = Result<Value, Failure>;
-
-/// One call of a task.
-#[derive(Clone, Debug)]
-struct Call {
-    /// The state's name.
-    state: String,
-    /// The function, job, topic or crawler.
-    name: String,
-    input: Value,
-}
-
-struct Ended {
-    status: Status,
-    calls: Vec<Call>,
-}
-
-impl Ended {
-    #[track_caller]
-    fn output(&self) -> &Value {
-        match &self.status {
-            Status::Succeeded { output } => output,
-            other => panic!("{other:?} after {:?}", self.states()),
-        }
-    }
-
-    #[track_caller]
-    fn failure(&self) -> (&str, &str) {
-        match &self.status {
-            Status::Failed(failure) => (failure.error.as_deref().unwrap(), failure.cause.as_deref().unwrap()),
-            other => panic!("{other:?} after {:?}", self.states()),
-        }
-    }
-
-    fn states(&self) -> Vec<&str> {
-        self.calls.iter().map(|call| call.state.as_str()).collect()
-    }
-
-    fn of(&self, state: &str) -> Vec<&Call> {
-        self.calls.iter().filter(|call| call.state == state).collect()
-    }
-}
-
-fn name_of(task: &ScheduleTask) -> String {
-    let input = &task.input;
-    let named = ["FunctionName", "JobName", "TopicArn", "Name"].iter().find_map(|field| input[*field].as_str());
-    named.unwrap_or_default().to_owned()
-}
-
-/// Runs the machine to its end; waits and retries pass at once.
-fn run(input: Value, mut script: impl FnMut(&Call) -> Answer) -> Ended {
-    let machine = StateMachine::parse(MACHINE, false).unwrap_or_else(|findings| panic!("{findings:#?}"));
-    let identity = Identity {
-        id: 1,
-        arn: "arn:aws:states:us-east-1:123456789012:execution:daily-prices:run-1".to_owned(),
-        name: "run-1".to_owned(),
-        role_arn: "arn:aws:iam::123456789012:role/stepwell".to_owned(),
-        state_machine_arn: "arn:aws:states:us-east-1:123456789012:stateMachine:daily-prices".to_owned(),
-        state_machine_name: "daily-prices".to_owned(),
-        state_machine_version_arn: None,
-        state_machine_alias_arn: None,
-    };
-    let mut now = Timestamp::from_millis(1_733_500_000_000);
-    let mut execution: Option<Execution> = None;
-    let mut calls = Vec::new();
-    let mut stimuli = VecDeque::from([Stimulus::Start { identity: Box::new(identity), input: Arc::new(input) }]);
-    for _ in 0..STIMULI_MAX {
-        let Some(stimulus) = stimuli.pop_front() else { break };
-        let turn = Turn { now, seed: [7; 32], limits: Limits::default(), region: "us-east-1".into() };
-        let decision = decide(&machine, execution.as_ref(), &stimulus, &turn).unwrap();
-        execution = decision.execution.or(execution);
-        for command in decision.commands {
-            match command {
-                Command::ScheduleTask(task) => {
-                    let input = (*task.input).clone();
-                    let call = Call { state: task.state.to_string(), name: name_of(&task), input };
-                    let answer = script(&call);
-                    calls.push(call);
-                    stimuli.push_back(Stimulus::TaskStarted { task: task.task, worker: None });
-                    stimuli.push_back(match answer {
-                        Ok(output) => Stimulus::TaskSucceeded {
-                            task: task.task,
-                            output: Arc::new(wrapped(&task.resource, output)),
-                        },
-                        Err(failure) => Stimulus::TaskFailed { task: task.task, failure },
-                    });
-                }
-                Command::SetTimer { timer, due_at }
-                    if matches!(timer.kind, asl::TimerKind::Wait | asl::TimerKind::Retry) =>
-                {
-                    now = now.max(due_at);
-                    stimuli.push_back(Stimulus::TimerFired { timer });
-                }
-                Command::Continue => stimuli.push_back(Stimulus::Continue),
-                Command::SetTimer { .. } | Command::CancelTask { .. } | Command::CancelTimer { .. } => {}
-            }
-        }
-    }
-    Ended { status: execution.expect("the start was decided").status, calls }
-}
-
-/// A function's answer comes in Lambda's wrapper.
-fn wrapped(resource: &Resource, output: Value) -> Value {
-    match resource {
-        Resource::Service { service, .. } if service == "lambda" => json!({ "Payload": output, "StatusCode": 200 }),
-        _ => output,
-    }
-}
+use interpreter::{Answer, Call, MACHINE, run};
 
 /// Answers as the workers do when all is well; the crawler is needed and takes one look longer.
 fn well(call: &Call) -> Answer {

@@ -1,0 +1,353 @@
+//! The crawler: looks at the curated tables and reports their schema and partitions, as a Glue crawler does.
+//!
+//! A table is a folder `<domain>/<table>` of the curated bucket with `ds=…` children; `compacted`, `quarantine` and whatever
+//! is hidden are not its data. The schema is that of the newest complete partition, the figures are those of each
+//! `_SUCCESS`. Nothing is written: the result's metric `tables` holds
+//! `[{database, name, location, columns, partition_keys, partitions: [{values, rows, bytes, files}]}]`, and the server that
+//! asked for the crawl puts it into its catalog.
+//!
+//! Source: pipelines.md 1.9.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Cursor;
+
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, TryStreamExt};
+use polars::prelude::{DataFrame, ParquetReader, Schema, SchemaExt, SerReader};
+use serde_json::{Value, json};
+
+use crate::job::{Code, Finish, JobContext, JobDefinition, JobError};
+use crate::lake::{Codec, Fingerprint, Folder, Object, SUCCESS_NAME, Success, hive_value, is_data};
+
+/// The job `curated-data-crawler`.
+pub const CRAWLER: JobDefinition = JobDefinition {
+    name: "curated-data-crawler",
+    summary: "Finds the curated tables, their schemas and partitions, for the catalog.",
+    arguments: &["bucket", "database", "table_prefix", "targets", "environment"],
+    run: start,
+};
+
+/// `_SUCCESS` objects fetched at once.
+const FETCHES_AT_ONCE: usize = 16;
+/// A footer is at the end of a file and rarely larger.
+const FOOTER_BYTES: u64 = 1 << 20;
+/// What the partitions of all tables may take in the result: it travels as a task's output, which holds 256 KiB.
+const PARTITIONS_BYTES_MAX: usize = 200 * 1024;
+
+fn start(context: &JobContext) -> BoxFuture<'_, Result<Finish, JobError>> {
+    crawl(context).boxed()
+}
+
+/// A table that was found.
+struct Found {
+    domain: String,
+    name: String,
+    location: String,
+    columns: Value,
+    /// Ascending by value.
+    partitions: Vec<Value>,
+}
+
+async fn crawl(context: &JobContext) -> Result<Finish, JobError> {
+    let settings = |argument: &str, variable: &str| {
+        let given = context.arguments.optional(argument).map(str::to_owned);
+        given.or_else(|| std::env::var(variable).ok().filter(|value| !value.trim().is_empty()))
+    };
+    let bucket = settings("bucket", "CURATED_BUCKET").ok_or_else(|| {
+        JobError::arguments("no bucket is configured: give --bucket, or set CURATED_BUCKET for the worker")
+    })?;
+    let environment = settings("environment", "ENVIRONMENT").unwrap_or_else(|| "dev".to_owned());
+    let database =
+        context.arguments.optional("database").map_or_else(|| format!("{environment}_data_platform"), str::to_owned);
+    let prefix = context.arguments.text("table_prefix", "curated_").to_owned();
+    let root = context.lake.folder(&bucket, "")?;
+    let targets = match settings("targets", "CRAWLER_TARGETS") {
+        Some(list) => parse_targets(&list)?,
+        None => discover(&root).await?,
+    };
+    let mut tables = Vec::new();
+    for (domain, table) in targets {
+        tables.extend(look(&root, domain, table).await?);
+    }
+    let omitted = shorten(&mut tables);
+    if omitted > 0 {
+        context.warn(format!("the {omitted} oldest partitions are left out of the result, which would be too large"));
+    }
+    let count = tables.len();
+    let partitions: usize = tables.iter().map(|table| table.partitions.len()).sum();
+    context.metric("partitions", partitions);
+    context.metric("partitions_omitted", omitted);
+    context.metric("tables", described(tables, &database, &prefix));
+    Ok(Finish::succeeded(format!("found {count} table(s) with {partitions} partition(s) in `{}`", root.uri())))
+}
+
+/// `market/prices,market/indicators`.
+fn parse_targets(list: &str) -> Result<Vec<(String, String)>, JobError> {
+    let target = |text: &str| match text.trim().trim_matches('/').split('/').collect::<Vec<_>>().as_slice() {
+        [domain, table] if !domain.is_empty() && !table.is_empty() => Ok(((*domain).to_owned(), (*table).to_owned())),
+        _ => Err(JobError::arguments(format!("--targets holds `{text}`; write <domain>/<table>, separated by commas"))),
+    };
+    list.split(',').map(target).collect()
+}
+
+/// Every `<domain>/<table>` of the bucket.
+async fn discover(root: &Folder) -> Result<Vec<(String, String)>, JobError> {
+    let shown = |names: Vec<String>| names.into_iter().filter(|name| !name.starts_with(['_', '.']));
+    let mut targets = Vec::new();
+    for domain in shown(root.folders().await?) {
+        let tables = root.child(&domain).folders().await?;
+        targets.extend(shown(tables).map(|table| (domain.clone(), table)));
+    }
+    Ok(targets)
+}
+
+/// The table of a folder; `None` if it has no complete partition.
+async fn look(root: &Folder, domain: String, table: String) -> Result<Option<Found>, JobError> {
+    let folder = root.child(&domain).child(&table);
+    let mut by_day: BTreeMap<String, Vec<Object>> = BTreeMap::new();
+    for object in folder.objects().await? {
+        if let Some((first, rest)) = object.name.split_once('/')
+            && let Some(Some(day)) = hive_value(first, "ds")
+        {
+            let object = Object { name: rest.to_owned(), size_bytes: object.size_bytes };
+            by_day.entry(day).or_default().push(object);
+        }
+    }
+    let published = by_day.values().flatten().any(|object| object.name == SUCCESS_NAME);
+    let days: Vec<Day> = futures::stream::iter(by_day)
+        .map(|(day, objects)| Day::read(&folder, day, objects, published))
+        .buffered(FETCHES_AT_ONCE)
+        .try_collect::<Vec<Option<Day>>>()
+        .await?
+        .into_iter()
+        .flatten()
+        .collect();
+    let Some(newest) = days.iter().rev().find(|day| !day.files.is_empty()) else { return Ok(None) };
+    let columns = columns(&folder.child(&format!("ds={}", newest.value)), newest).await?;
+    tracing::info!("Found `{}` with {} partition(s)", folder.uri(), days.len());
+    Ok(Some(Found {
+        domain,
+        name: table,
+        location: format!("{}/", folder.uri()),
+        columns,
+        partitions: days.iter().map(Day::described).collect(),
+    }))
+}
+
+/// A complete partition.
+struct Day {
+    value: String,
+    rows: Option<u64>,
+    /// (name, bytes).
+    files: Vec<(String, u64)>,
+}
+
+impl Day {
+    /// `None` if it is not complete: a crashed attempt in a table whose complete partitions have a `_SUCCESS`.
+    async fn read(
+        table: &Folder,
+        value: String,
+        objects: Vec<Object>,
+        published: bool,
+    ) -> Result<Option<Self>, JobError> {
+        if objects.iter().any(|object| object.name == SUCCESS_NAME) {
+            let bytes = table.child(&format!("ds={value}")).get_optional(SUCCESS_NAME).await?.unwrap_or_default();
+            if let Ok(success) = serde_json::from_slice::<Success>(&bytes) {
+                let files = success.files.into_iter().map(|file| (file.name, file.bytes)).collect();
+                return Ok(Some(Self { value, rows: success.rows, files }));
+            }
+        } else if published {
+            return Ok(None);
+        }
+        let data = objects.into_iter().filter(|object| is_data(&object.name, object.size_bytes));
+        let files: Vec<_> = data.map(|object| (object.name, object.size_bytes)).collect();
+        Ok(Some(Self { value, rows: None, files }).filter(|day| !day.files.is_empty()))
+    }
+
+    fn described(&self) -> Value {
+        let bytes: u64 = self.files.iter().map(|(_, bytes)| bytes).sum();
+        json!({ "values": [self.value], "rows": self.rows, "bytes": bytes, "files": self.files.len() })
+    }
+}
+
+/// `[{name, type}]` of the first file of a partition, from its footer.
+async fn columns(partition: &Folder, day: &Day) -> Result<Value, JobError> {
+    let (name, size_bytes) = &day.files[0];
+    let unreadable = |why: String| {
+        let uri = partition.uri_of(name);
+        JobError::new(Code::CatalogFailed, format!("the schema of `{uri}` cannot be read: {why}; reprocess the day"))
+    };
+    let tail = partition.get_range(name, size_bytes.saturating_sub(FOOTER_BYTES)..*size_bytes).await?;
+    let schema = |bytes: bytes::Bytes| {
+        let schema = ParquetReader::new(Cursor::new(bytes)).schema()?;
+        polars::error::PolarsResult::Ok(Schema::from_arrow_schema(&schema))
+    };
+    let schema = match schema(tail) {
+        Ok(schema) => schema,
+        // A footer larger than expected: the whole file then.
+        Err(_) if *size_bytes > FOOTER_BYTES => {
+            schema(partition.get(name).await?).map_err(|error| unreadable(error.to_string()))?
+        }
+        Err(error) => return Err(unreadable(error.to_string())),
+    };
+    let fingerprint = Fingerprint::of(&DataFrame::empty_with_schema(&schema), Codec::Zstd).map_err(unreadable)?;
+    Ok(json!(fingerprint.columns))
+}
+
+/// Leaves out the oldest partitions until the rest fits; how many went.
+fn shorten(tables: &mut [Found]) -> usize {
+    let share = PARTITIONS_BYTES_MAX / tables.len().max(1);
+    let mut omitted = 0;
+    for table in tables {
+        let mut bytes = 0;
+        let fits = |partition: &&Value| {
+            bytes += partition.to_string().len() + 1;
+            bytes <= share
+        };
+        let kept = table.partitions.iter().rev().take_while(fits).count();
+        let gone = table.partitions.len() - kept;
+        table.partitions.drain(..gone);
+        omitted += gone;
+    }
+    omitted
+}
+
+/// Tables as the catalog keeps them. Two domains may have a table of the same name: their names then tell the domain.
+fn described(tables: Vec<Found>, database: &str, prefix: &str) -> Value {
+    let mut seen = BTreeSet::new();
+    let twice: BTreeSet<String> =
+        tables.iter().filter(|table| !seen.insert(table.name.clone())).map(|table| table.name.clone()).collect();
+    let described = tables.into_iter().map(|table| {
+        let name = if twice.contains(&table.name) { format!("{}_{}", table.domain, table.name) } else { table.name };
+        json!({
+            "database": database,
+            "name": format!("{prefix}{name}").to_lowercase(),
+            "location": table.location,
+            "columns": table.columns,
+            "partition_keys": [{ "name": "ds", "type": "string" }],
+            "partitions": table.partitions,
+        })
+    });
+    described.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use polars::prelude::df;
+
+    use super::*;
+    use crate::job::{JobStatus, run_job_on};
+    use crate::lake::{Lake, encode_parquet};
+
+    async fn put_day(folder: &Folder, ds: &str, success: bool) -> u64 {
+        let frame = df!("symbol" => ["A", "B"], "close" => [1.0, 2.0]).unwrap();
+        let file = encode_parquet("test", &frame, Codec::Zstd).unwrap();
+        let bytes = file.len() as u64;
+        let day = folder.child(&format!("ds={ds}"));
+        day.put("part-00000-ab.parquet", file).await.unwrap();
+        if success {
+            let success = json!({ "run_id": "r", "written_at": "t", "rows": 2, "files": [{ "name": "part-00000-ab.parquet", "rows": 2, "bytes": bytes }] });
+            day.put(SUCCESS_NAME, success.to_string()).await.unwrap();
+        }
+        bytes
+    }
+
+    async fn crawl(lake: &Lake, line: &[&str]) -> (JobStatus, String, Value) {
+        let line: Vec<String> = line.iter().map(|&word| word.to_owned()).collect();
+        let result = run_job_on(lake.clone(), "curated-data-crawler", &line).await;
+        let tables = result.metrics.get("tables").cloned().unwrap_or_default();
+        (result.status, result.message, tables)
+    }
+
+    fn lake() -> (tempfile::TempDir, Lake) {
+        let place = tempfile::tempdir().unwrap();
+        let lake = Lake::at(place.path().to_str().unwrap()).unwrap();
+        (place, lake)
+    }
+
+    #[tokio::test]
+    async fn tables_are_found_with_schema_and_complete_partitions() {
+        let (_place, lake) = lake();
+        let prices = lake.folder("curated", "market/prices").unwrap();
+        let bytes = put_day(&prices, "2024-12-05", true).await;
+        put_day(&prices, "2024-12-06", true).await;
+        put_day(&prices, "2024-12-07", false).await;
+        put_day(&prices.child("quarantine"), "2024-12-06", true).await;
+        put_day(&prices.child("compacted"), "2024-12-06", true).await;
+        put_day(&lake.folder("curated", "legacy/orders").unwrap(), "2024-12-06", false).await;
+        lake.folder("curated", "market/_hidden").unwrap().put("x", "y").await.unwrap();
+        let (status, message, tables) = crawl(&lake, &["--bucket", "curated", "--environment", "prod"]).await;
+        assert_eq!(status, JobStatus::Succeeded, "{message}");
+        let names: Vec<&str> = tables.as_array().unwrap().iter().map(|table| table["name"].as_str().unwrap()).collect();
+        assert_eq!(names, ["curated_orders", "curated_prices"]);
+        let (orders, prices) = (&tables[0], &tables[1]);
+        assert_eq!(prices["database"], "prod_data_platform");
+        assert_eq!(
+            prices["columns"],
+            json!([{ "name": "symbol", "type": "string" }, { "name": "close", "type": "double" }])
+        );
+        let day = |ds: &str, rows: Value| json!({ "values": [ds], "rows": rows, "bytes": bytes, "files": 1 });
+        assert_eq!(prices["partitions"], json!([day("2024-12-05", json!(2)), day("2024-12-06", json!(2))]));
+        assert_eq!(
+            orders["partitions"],
+            json!([day("2024-12-06", Value::Null)]),
+            "put there by others: complete as it is"
+        );
+        assert!(prices["location"].as_str().unwrap().ends_with("/curated/market/prices/"));
+    }
+
+    #[tokio::test]
+    async fn only_targets_are_crawled_and_bad_ones_are_refused() {
+        let (_place, lake) = lake();
+        for table in ["market/prices", "market/indicators"] {
+            put_day(&lake.folder("curated", table).unwrap(), "2024-12-06", true).await;
+        }
+        let (_, _, tables) = crawl(&lake, &["--bucket", "curated", "--targets", "market/prices, market/none"]).await;
+        assert_eq!((tables.as_array().unwrap().len(), &tables[0]["name"]), (1, &json!("curated_prices")));
+        let (status, message, _) = crawl(&lake, &["--bucket", "curated", "--targets", "prices"]).await;
+        assert_eq!((status, message.contains("<domain>/<table>")), (JobStatus::Failed, true), "{message}");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_parquet_fails_with_its_name() {
+        let (_place, lake) = lake();
+        let prices = lake.folder("curated", "market/prices").unwrap();
+        prices.put("ds=2024-12-06/part-00000-ab.parquet", "no parquet").await.unwrap();
+        let (status, message, _) = crawl(&lake, &["--bucket", "curated"]).await;
+        assert_eq!(status, JobStatus::Failed);
+        assert!(message.contains("ds=2024-12-06/part-00000-ab.parquet"), "{message}");
+    }
+
+    #[test]
+    fn a_long_history_is_cut_at_its_old_end() {
+        let partition = |n: usize| json!({ "values": [format!("{n:010}")], "rows": 1, "bytes": 1, "files": 1 });
+        let table = |partitions: usize| Found {
+            domain: "d".to_owned(),
+            name: "t".to_owned(),
+            location: String::new(),
+            columns: json!([]),
+            partitions: (0..partitions).map(partition).collect(),
+        };
+        let mut tables = vec![table(10), table(5_000)];
+        let omitted = shorten(&mut tables);
+        assert_eq!(tables[0].partitions.len(), 10);
+        assert_eq!(omitted + tables[1].partitions.len(), 5_000);
+        assert_eq!(tables[1].partitions.last(), Some(&partition(4_999)));
+        let bytes: usize = tables[1].partitions.iter().map(|partition| partition.to_string().len() + 1).sum();
+        assert!(bytes <= PARTITIONS_BYTES_MAX / 2 && omitted > 0, "{bytes}");
+    }
+
+    #[test]
+    fn tables_of_one_name_tell_their_domain() {
+        let table = |domain: &str, name: &str| Found {
+            domain: domain.to_owned(),
+            name: name.to_owned(),
+            location: String::new(),
+            columns: json!([]),
+            partitions: Vec::new(),
+        };
+        let tables = described(vec![table("a", "x"), table("b", "x"), table("b", "y")], "db", "curated_");
+        let names: Vec<&Value> = tables.as_array().unwrap().iter().map(|table| &table["name"]).collect();
+        assert_eq!(names, ["curated_a_x", "curated_b_x", "curated_y"]);
+    }
+}
