@@ -14,17 +14,17 @@ use super::turn::Patience;
 /// A task that is given back unless somebody opens it.
 pub(super) struct Parcel {
     engine: Engine,
-    task: Option<TakenTask>,
+    task: Option<Box<TakenTask>>,
 }
 
 impl Parcel {
     pub(super) fn new(engine: &Engine, task: TakenTask) -> Self {
-        Self { engine: engine.clone(), task: Some(task) }
+        Self { engine: engine.clone(), task: Some(Box::new(task)) }
     }
 
     /// The poller has it. No wait may lie between this and the poller's return.
     pub(super) fn open(mut self) -> TakenTask {
-        self.task.take().expect("`open` consumes the parcel, and nothing else empties it")
+        *self.task.take().expect("`open` consumes the parcel, and nothing else empties it")
     }
 }
 

@@ -75,7 +75,7 @@ pub async fn stop(world: Arc<World>, mut dice: Dice) {
     if executions.is_empty() {
         return;
     }
-    let (id, _) = *dice.pick(&executions);
+    let (id, _) = dice.pick(&executions);
     let number = world.observer.messages(|messages| messages.number(Some(id)));
     let failure = Failure::new("Stopped", Messages::mark(number));
     let answer = world.call(&mut dice, |engine| async move { engine.stop(id, failure).await }).await;
@@ -103,13 +103,13 @@ pub async fn meddle(world: Arc<World>, mut dice: Dice) {
         if executions.is_empty() {
             continue;
         }
-        let (id, _) = *dice.pick(&executions);
+        let (id, _) = dice.pick(&executions);
         let Some(execution) = world.observer.execution(id) else { continue };
         let timers = execution.open_timers();
         if timers.is_empty() {
             continue;
         }
-        let (timer, due_at) = *dice.pick(&timers);
+        let (timer, due_at) = dice.pick(&timers);
         for _ in 0..=dice.below(2) {
             let due = DueTimer { execution: id, timer, due_at };
             let answer = world.call(&mut dice, |engine| async move { engine.fire_timer(due).await }).await;
@@ -167,11 +167,11 @@ async fn handle(world: Arc<World>, queue: &'static str, task: TakenTask, manner:
         alive_for(&world, &task, seconds, &mut dice).await;
     } else {
         // Prompt, slow, or beyond every timeout.
-        let millis_max = *dice.pick(&[0, 50, 3_000, 60_000]);
+        let millis_max = dice.pick(&[0, 50, 3_000, 60_000]);
         tokio::time::sleep(dice.pause(millis_max)).await;
     }
     let outcome =
-        if dice.chance(0.4) { Outcome::Fails(*dice.pick(&["Own", "States.Timeout", "Other"])) } else { Outcome::Due };
+        if dice.chance(0.4) { Outcome::Fails(dice.pick(&["Own", "States.Timeout", "Other"])) } else { Outcome::Due };
     let other = Report::new(&world, &task, shown, outcome);
     // The order, and whether one waits for the other, is chance.
     let (mut first, mut second) = if dice.chance(0.5) { (report, other) } else { (other, report) };

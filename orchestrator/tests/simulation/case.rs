@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use asl::Timestamp;
 use asl::execution::{EventKind, Limits};
+use asl::{TaskToken, Timestamp};
 use futures::FutureExt as _;
 use orchestrator::engine::{Clock, Config, Engine, NoHooks, ReportError, StartRequest, Started, TakenTask};
 use orchestrator::store::{
-    ActivityRecord, ExecutionRecord, ExecutionStatus, FailPoint, INTEGRATION_QUEUE, MemoryStore, Store,
+    ActivityRecord, Commit, CommitResult, ExecutionRecord, ExecutionStatus, FailPoint, INTEGRATION_QUEUE, MemoryStore,
+    NewExecution, NewTask, Store, TaskStart,
 };
 use serde_json::json;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::machine::{self, ACTIVITY, FUNCTION_QUEUE};
 use crate::storm::in_virtual_time;
@@ -34,15 +36,17 @@ async fn store() -> MemoryStore {
 }
 
 fn engine(store: &MemoryStore) -> Engine {
+    engine_that_redelivers(store, 2)
+}
+
+fn engine_that_redelivers(store: &MemoryStore, redeliveries_max: u32) -> Engine {
     let now = store.clone();
     let clock = Clock::custom(move || now.now().now_or_never().expect("no wait").expect("no fault"));
-    let config = Config {
-        limits: Limits { turn_events_max: 9, ..Limits::default() },
-        worker_bindings: machine::BOUND.iter().map(|&name| name.to_owned()).collect(),
-        redeliveries_max: 2,
-        ..Config::default()
-    };
-    Engine::new(Arc::new(store.clone()), clock, config, Arc::new(NoHooks))
+    let config =
+        Config { limits: Limits { turn_events_max: 9, ..Limits::default() }, redeliveries_max, ..Config::default() };
+    let engine = Engine::new(Arc::new(store.clone()), clock, config, Arc::new(NoHooks));
+    engine.bind_workers(machine::BOUND.map(str::to_owned));
+    engine
 }
 
 async fn start(engine: &Engine, machine: &str) -> Started {
@@ -170,6 +174,46 @@ fn task_of_lost_workers_is_delivered_so_often_and_then_fails() {
         }
         assert_eq!(record(&store, &started).await.status, ExecutionStatus::Failed);
         assert_eq!(count(&store, &started, |kind| matches!(kind, EventKind::TaskStarted { .. })).await, 4);
+    });
+}
+
+#[test]
+fn execution_that_cannot_go_on_holds_up_nobody_else() {
+    in_virtual_time(async {
+        let store = store().await;
+        let engine = engine_that_redelivers(&store, 0);
+        let started = start(&engine, "chain").await;
+        // A copy of it, first in every order, whose definition is gone.
+        let loaded = store.load(started.id).await.expect("no fault").expect("it was started");
+        let mut record = loaded.record;
+        (record.id, record.arn, record.revision) = (Uuid::nil(), "broken".to_owned(), Uuid::nil());
+        let row = store.tasks(started.id).await.expect("no fault").remove(0);
+        let token = TaskToken::new(0, row.task, [0; 16]);
+        let task = NewTask {
+            task: row.task,
+            queue: row.queue,
+            state: row.state,
+            attempt: row.attempt,
+            resource: row.resource,
+            input: row.input,
+            token: None,
+            heartbeat_seconds: None,
+            lease_seconds: row.lease_seconds,
+            started: Some(TaskStart { worker: None, token }),
+        };
+        let broken = Commit {
+            execution: record.id,
+            create: Some(Box::new(NewExecution { record, exclusive: false })),
+            events: loaded.events,
+            tasks: vec![task],
+            ..Commit::default()
+        };
+        let results = store.commit(vec![broken]).await.expect("no fault");
+        assert!(matches!(results[..], [CommitResult::Committed]));
+        assert!(taken(&engine, FUNCTION_QUEUE).await.is_some());
+        tokio::time::sleep(engine.config().lease).await;
+        engine.sweep_leases().await.expect("no fault");
+        assert_eq!(count(&store, &started, |kind| matches!(kind, EventKind::TaskFailed { .. })).await, 1);
     });
 }
 

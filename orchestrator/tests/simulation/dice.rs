@@ -35,7 +35,7 @@ impl Dice {
     }
 
     /// One of several.
-    pub fn pick<'a, T>(&mut self, among: &'a [T]) -> &'a T {
-        &among[self.0.random_range(0..among.len())]
+    pub fn pick<T: Copy>(&mut self, among: &[T]) -> T {
+        among[self.0.random_range(0..among.len())]
     }
 }

@@ -31,7 +31,7 @@ pub struct Machine {
 pub const ACTIVITY: &str = "arn:aws:states:us-east-1:123456789012:activity:act";
 pub const FUNCTION_QUEUE: &str = "arn:aws:states:us-east-1:123456789012:activity:work";
 pub const JOB_QUEUE: &str = "arn:aws:states:us-east-1:123456789012:activity:job";
-/// Names that the engines' settings bind to workers.
+/// Names that the engines bind to workers.
 pub const BOUND: [&str; 2] = ["work", "job"];
 
 const FUNCTION: &str = "arn:aws:lambda:us-east-1:123456789012:function:work";

@@ -35,7 +35,7 @@ use machine::Certain;
 use storm::Outcome;
 use wire::CrashPoint;
 
-/// Runs of each kind without `SIMULATION_RUNS`: what a debug build does in some twenty seconds on two cores.
+/// Runs of each kind without `SIMULATION_RUNS`: about a minute for both kinds in a debug build on two cores.
 const RUNS: u64 = 2_000;
 
 fn number(variable: &str) -> Option<u64> {

@@ -117,10 +117,10 @@ impl Observer {
             self.note(|| format!("{result:?} {}", outline(commit)).chars().take(300).collect());
             let mut seen = self.0.lock();
             seen.stale += u64::from(matches!(result, CommitResult::Stale));
-            if matches!(result, CommitResult::Committed) {
-                if let Err(error) = seen.held(store, commit) {
-                    wrong.push(format!("{}: {error}", commit.execution));
-                }
+            if matches!(result, CommitResult::Committed)
+                && let Err(error) = seen.held(store, commit)
+            {
+                wrong.push(format!("{}: {error}", commit.execution));
             }
         }
         wrong.into_iter().for_each(|wrong| self.fail(wrong));

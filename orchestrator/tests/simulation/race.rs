@@ -42,7 +42,7 @@ async fn race(seed: u64) -> (Option<String>, u64) {
     let weather = Weather { slow: 0.7, slow_millis_max: 20, ..Weather::default() };
     let world = World::new(Plan { nodes: 2, weather, ..Plan::calm(seed) }).await;
     let mut dice = Dice::new(seed, "race");
-    let machine = machine::named(dice.pick::<&str>(&["wide_map", "map", "parallel"]));
+    let machine = machine::named(dice.pick(&["wide_map", "map", "parallel"]));
     let request = StartRequest {
         state_machine_arn: arn(machine),
         name: None,

@@ -35,7 +35,7 @@ pub fn rough(seed: u64, traced: bool) -> Outcome {
     let often = |dice: &mut Dice, most: f64| most * dice.below(5) as f64 / 4.0;
     let weather = Weather {
         slow: often(&mut dice, 0.6),
-        slow_millis_max: *dice.pick(&[2, 20, 200]),
+        slow_millis_max: dice.pick(&[2, 20, 200]),
         fault: often(&mut dice, 0.08),
         lost: often(&mut dice, 0.1),
         unheard: often(&mut dice, 0.1),
@@ -46,14 +46,14 @@ pub fn rough(seed: u64, traced: bool) -> Outcome {
     let plan = Plan {
         nodes: 1 + usize::from(dice.chance(0.6)),
         weather,
-        down_millis_max: *dice.pick(&[10, 3_000, 15_000]),
-        skew_millis_max: *dice.pick(&[0, 400]),
+        down_millis_max: dice.pick(&[10, 3_000, 15_000]),
+        skew_millis_max: dice.pick(&[0, 400]),
         traced,
         ..Plan::calm(seed)
     };
     // Activities without a timeout wait for ever for workers that never answer.
     let machines: Vec<&Machine> = machine::all().iter().filter(|machine| machine.certain != Certain::Faults).collect();
-    let chosen: Vec<&Machine> = (0..=dice.below(3)).map(|_| *dice.pick(&machines)).collect();
+    let chosen: Vec<&Machine> = (0..=dice.below(3)).map(|_| dice.pick(&machines)).collect();
     run(plan, &chosen, Manner::Rough, Duration::from_secs(60))
 }
 
@@ -64,13 +64,13 @@ pub fn faithful(seed: u64, traced: bool) -> Outcome {
     let crashes = dice.chance(0.5);
     let weather = Weather {
         slow: 0.4,
-        slow_millis_max: *dice.pick(&[2, 20, 100]),
-        fault: *dice.pick(&[0.0, 0.05]),
-        lost: *dice.pick(&[0.0, 0.1]),
-        unheard: *dice.pick(&[0.0, 0.1, 0.2]),
-        late: *dice.pick(&[0.0, 0.1]),
+        slow_millis_max: dice.pick(&[2, 20, 100]),
+        fault: dice.pick(&[0.0, 0.05]),
+        lost: dice.pick(&[0.0, 0.1]),
+        unheard: dice.pick(&[0.0, 0.1, 0.2]),
+        late: dice.pick(&[0.0, 0.1]),
         crash: if crashes { 0.05 } else { 0.0 },
-        hang_up: *dice.pick(&[0.0, 0.1, 0.3]),
+        hang_up: dice.pick(&[0.0, 0.1, 0.3]),
     };
     let machines: Vec<&Machine> = machine::all()
         .iter()
@@ -88,7 +88,7 @@ pub fn faithful(seed: u64, traced: bool) -> Outcome {
         traced,
         ..Plan::calm(seed)
     };
-    let chosen: Vec<&Machine> = (0..=dice.below(2)).map(|_| *dice.pick(&machines)).collect();
+    let chosen: Vec<&Machine> = (0..=dice.below(2)).map(|_| dice.pick(&machines)).collect();
     let mut outcome = run(plan, &chosen, Manner::Faithful, Duration::from_secs(90));
     for (machine, output) in &outcome.outputs {
         let expected = expected_output(machine);

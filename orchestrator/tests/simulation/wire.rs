@@ -127,7 +127,7 @@ impl Wire {
         let weather = *self.sky.weather.lock();
         let mut dice = self.dice.lock();
         if dice.chance(weather.crash) {
-            return Fate::Crash(*dice.pick(&[FailPoint::Before, FailPoint::After]));
+            return Fate::Crash(dice.pick(&[FailPoint::Before, FailPoint::After]));
         }
         if dice.chance(weather.lost) {
             return Fate::Lost;

@@ -130,11 +130,12 @@ impl World {
         let hooks = Auditor { store: self.sky.store.clone(), observer: self.observer.clone() };
         let config = engine::Config {
             limits: Limits { turn_events_max: 9, history_events_max: 260, ..Limits::default() },
-            worker_bindings: machine::BOUND.iter().map(|&name| name.to_owned()).collect(),
             redeliveries_max: self.plan.redeliveries_max,
             ..engine::Config::default()
         };
-        Node { engine: Engine::with_chance(Arc::new(wire), clock, config, Arc::new(hooks), chance), gone }
+        let engine = Engine::with_chance(Arc::new(wire), clock, config, Arc::new(hooks), chance);
+        engine.bind_workers(machine::BOUND.map(str::to_owned));
+        Node { engine, gone }
     }
 
     /// Keeps a node's loops running while it lives, and starts it anew when it died.
@@ -157,7 +158,7 @@ impl World {
     /// Calls one of the engines, as a client does. `None`: the connection broke, and what happened is unknown.
     pub async fn call<T, F: Future<Output = T>>(&self, dice: &mut Dice, what: impl FnOnce(Engine) -> F) -> Option<T> {
         let places: Vec<usize> = (0..self.nodes.len()).collect();
-        let place = *dice.pick(&places);
+        let place = dice.pick(&places);
         self.call_at(place, dice, what).await
     }
 
