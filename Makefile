@@ -24,8 +24,9 @@ conformance: setup ## replay the recorded cases of the real service; CONFORMANCE
 	cargo build --workspace --locked --bin stepwell --test tidy
 	"$$(tests/support/venv.sh)/python" tests/support/conformance.py --cases $(CONFORMANCE)
 
-bench: ## measure speed on a Postgres of its own (docs/performance.md)
-	cargo run --release --locked -- bench
+bench: setup ## measure speed on a Postgres of its own (docs/performance.md); BENCH=<flags of stepwell bench>
+	cargo build --release --locked --bin stepwell
+	"$$(tests/support/venv.sh)/python" tests/support/bench.py "$${CARGO_TARGET_DIR:-target}/release/stepwell" $(BENCH)
 
 setup: ## only install what the tests need
 	@tests/support/setup.sh

@@ -37,6 +37,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Measure a server on a Postgres database: transitions per second, latency, idle cost.
+    Bench(orchestrator::bench::BenchArgs),
     /// Check state machine definitions: every finding with its place.
     Validate {
         /// Definition files (`.asl.json`).
@@ -79,6 +81,11 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Job { name: None, .. } => {
             list_jobs();
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Bench(args) => {
+            telemetry::log::init("warn");
+            runtime()?.block_on(orchestrator::bench::run(&args))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Validate { files, express } => validate(&files, express),

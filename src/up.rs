@@ -52,7 +52,9 @@ pub async fn run(mut args: UpArgs, shutdown: CancellationToken) -> anyhow::Resul
     let server = Server::start(&args.serve).await?;
     let address = server.address();
     let (engine, actions) = (server.engine().clone(), server.actions().clone());
-    let mut serving = tokio::spawn(server.run(shutdown.clone()));
+    // The worker ends first: what it reports while it drains still finds the server.
+    let end_server = CancellationToken::new();
+    let mut serving = tokio::spawn(server.run(end_server.clone()));
     let worker = tokio::spawn(supervise(WorkerCommand::new(address.to_string(), &lake, &data)?, shutdown.clone()));
 
     let days = &waiting[waiting.len().saturating_sub(usize::try_from(args.days).unwrap_or(usize::MAX))..];
@@ -69,9 +71,17 @@ pub async fn run(mut args: UpArgs, shutdown: CancellationToken) -> anyhow::Resul
         shutdown.cancel();
     }
     if !serving.is_finished() {
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            served = &mut serving => served.context("the server died")??,
+        }
+    }
+    shutdown.cancel();
+    worker.await.context("the worker's supervisor died")??;
+    end_server.cancel();
+    if !serving.is_finished() {
         serving.await.context("the server died")??;
     }
-    worker.await.context("the worker's supervisor died")??;
     let all_in = outcome.is_none_or(|outcome| outcome.failed == 0);
     Ok(if all_in { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

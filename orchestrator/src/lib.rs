@@ -4,6 +4,7 @@
 
 pub mod alert;
 pub mod api;
+pub mod bench;
 pub mod config;
 pub mod dashboard;
 pub mod engine;
