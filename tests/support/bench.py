@@ -3,7 +3,7 @@
 
     bench.py target/release/stepwell [--executions N] [--clients N] [--workers N] [--seconds N]
 
-Other Postgres settings than the server's own defaults are not used: fsync and synchronous_commit are on.
+All settings but the socket are Postgres's own: fsync and synchronous_commit are on.
 """
 import os
 import subprocess
@@ -17,7 +17,7 @@ def main():
         print(__doc__, file=sys.stderr)
         return 2
     try:
-        with private_postgres() as url:
+        with private_postgres(fsync="on") as url:
             environment = dict(os.environ, STEPWELL_DATABASE_URL=url)
             return subprocess.run([sys.argv[1], "bench", *sys.argv[2:]], env=environment, check=False).returncode
     except CannotRun as error:

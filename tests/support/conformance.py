@@ -54,8 +54,8 @@ def output(command):
 
 
 @contextlib.contextmanager
-def private_postgres():
-    """A server on a Unix socket in a folder of its own; gone afterwards."""
+def private_postgres(fsync="off"):
+    """A server on a Unix socket in a folder of its own; gone afterwards. Without fsync where only answers matter."""
     binaries = postgres_folder()
     with tempfile.TemporaryDirectory(prefix="stepwell-pg-", dir="/tmp") as folder:
         account = {}
@@ -75,7 +75,7 @@ def private_postgres():
             if made.returncode:
                 raise CannotRun(f"initdb failed:\n{open(log.name).read()[-2000:]}")
             server = subprocess.Popen(
-                [f"{binaries}/postgres", "-D", data, "-k", folder, "-c", "listen_addresses=", "-c", "fsync=off"],
+                [f"{binaries}/postgres", "-D", data, "-k", folder, "-c", "listen_addresses=", "-c", f"fsync={fsync}"],
                 stdout=log, stderr=log, cwd="/", **account)
         try:
             deadline = time.monotonic() + START_SECONDS_MAX
