@@ -13,15 +13,15 @@ use crate::store;
 pub struct ApiError {
     code: &'static str,
     message: String,
-    members: Map<String, Value>,
+    members: Box<Map<String, Value>>,
     #[source]
-    source: Option<engine::Error>,
+    source: Option<Box<engine::Error>>,
 }
 
 impl ApiError {
     /// An exception of this name with this message.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), members: Map::new(), source: None }
+        Self { code, message: message.into(), members: Box::default(), source: None }
     }
 
     /// The exception's name.
@@ -102,7 +102,7 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = self.status();
-        let mut body = self.members;
+        let mut body = *self.members;
         body.insert("__type".to_owned(), json!(self.code));
         body.insert("message".to_owned(), json!(self.message));
         (status, Value::Object(body).to_string()).into_response()
@@ -123,7 +123,7 @@ impl From<engine::Error> for ApiError {
                 ("InternalFailure", "The stored execution or definition cannot be read; see the server's log")
             }
         };
-        Self { source: Some(error), ..Self::new(code, message) }
+        Self { source: Some(Box::new(error)), ..Self::new(code, message) }
     }
 }
 

@@ -89,7 +89,8 @@ impl Load {
         let started = Instant::now();
         self.start_all(&machine).await?;
         let rate = self.args.executions as f64 / started.elapsed().as_secs_f64();
-        let running = self.call("ListExecutions", &json!({ "stateMachineArn": machine, "statusFilter": "RUNNING" })).await?;
+        let running =
+            self.call("ListExecutions", &json!({ "stateMachineArn": machine, "statusFilter": "RUNNING" })).await?;
         ensure!(running["executions"].as_array().is_some_and(Vec::is_empty), "an execution has not ended");
         Ok(rate)
     }

@@ -69,10 +69,7 @@ impl ServerProcess {
             .lines()
             .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix("kB")?.trim().parse().ok())
             .context("the system does not say how much memory is in use")?;
-        Ok(Idle {
-            resident_mib: kib / 1024.0,
-            cpu_percent: ticks / TICKS_PER_SECOND / time.as_secs_f64() * 100.0,
-        })
+        Ok(Idle { resident_mib: kib / 1024.0, cpu_percent: ticks / TICKS_PER_SECOND / time.as_secs_f64() * 100.0 })
     }
 
     pub(super) async fn stop(mut self) -> anyhow::Result<()> {
