@@ -101,7 +101,7 @@ async fn follow(engine: &Engine, arn: &str, bar: &ProgressBar, started: Instant)
         }
         let newest = HistoryQuery { reverse: true, after: None, limit: 20 };
         let events = engine.store().history(record.id, &newest).await?;
-        let entered = events.iter().filter_map(|event| asl_state(event)).next();
+        let entered = events.iter().find_map(asl_state);
         let state = entered.unwrap_or_default();
         bar.set_message(format!("{state}  {:.0} s", started.elapsed().as_secs_f64()));
         // A hint, a missed hint or the pause: each is a reason to look again.
