@@ -166,7 +166,7 @@ impl App {
     pub async fn run_machine(&self, name: &str, definition: Value, input: Value) -> String {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(format!("{name}.asl.json")), definition.to_string()).unwrap();
-        Folder::new(folder.path(), self.engine.clone(), self.registry.clone()).apply().await.unwrap();
+        Folder::new(folder.path(), self.engine.clone(), self.registry.clone(), "dev").apply().await.unwrap();
         assert_eq!(self.registry.problems(), []);
         self.start_execution(name, input).await
     }
