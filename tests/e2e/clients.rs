@@ -1,0 +1,1 @@
+//! The public AWS clients against a real server.

@@ -1,0 +1,1 @@
+//! What a crash must not cost: servers and workers killed at work, on a real Postgres.

@@ -1,0 +1,1 @@
+//! Data jobs under a real worker.
