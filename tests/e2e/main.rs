@@ -4,4 +4,6 @@ mod clients;
 mod crash;
 mod jobs;
 mod pages;
+mod pipeline;
+mod site;
 mod support;
