@@ -61,8 +61,10 @@ impl Failure {
     /// A failure of a job, with its cause in the shape above.
     pub fn of_job(job: &str, error: &str, message: &str, result: Option<&Value>, last_lines: &[String]) -> Failure {
         let message = crate::client::first_chars(message, MESSAGE_CHARS_MAX);
+        // Some jobs' messages begin with their code, as pipelines of AWS Glue jobs expect of them.
+        let named = message.strip_prefix(error).is_some_and(|rest| rest.starts_with(':'));
         let mut cause = json!({
-            "errorMessage": format!("{error}: {message}"),
+            "errorMessage": if named { message.to_owned() } else { format!("{error}: {message}") },
             "errorType": error,
             "jobName": job,
         });
