@@ -186,7 +186,8 @@ mod tests {
     use super::{CURATED_BUCKET, CURATED_DAYS, RAW_BUCKET, RAW_DAYS, lay};
     use crate::lake::{Lake, Table};
 
-    #[tokio::test]
+    // Polars' plans need the multi-threaded runtime.
+    #[tokio::test(flavor = "multi_thread")]
     async fn the_sample_lake_is_laid_once_and_readable() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("lake");
