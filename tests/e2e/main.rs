@@ -1,5 +1,7 @@
 //! The product as its users meet it: the real program as processes of its own, spoken to over its sockets.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests, outside what clippy.toml takes for one")]
+
 mod clients;
 mod crash;
 mod jobs;
