@@ -120,6 +120,16 @@
     all("[data-needless]").forEach((button) => { button.hidden = true; });
   }
 
+  // The state to look at: the selected one, else one that failed or runs, else the first.
+  function bringToSight(box) {
+    const states = [".state.selected", ".state.is-failed, .state.is-timed-out", ".state.is-running, .state.is-waiting", ".state"];
+    const state = states.map((selector) => box.querySelector(selector)).find(Boolean);
+    if (!state) return;
+    const [inner, outer] = [state.getBoundingClientRect(), box.getBoundingClientRect()];
+    box.scrollTop += inner.top - outer.top - Math.max(0, (box.clientHeight - inner.height) / 3);
+    box.scrollLeft += inner.left - outer.left - Math.max(0, (box.clientWidth - inner.width) / 2);
+  }
+
   async function copy(text, element) {
     try { await navigator.clipboard.writeText(text); } catch { return; }
     element.classList.add("copied");
@@ -201,6 +211,7 @@
     remember();
     dress();
     all("[data-theme-toggle], [data-help]").forEach((button) => { button.hidden = false; });
+    all("[data-graph]").forEach(bringToSight);
     all("[data-scroll-end]").forEach((box) => { box.scrollLeft = box.scrollWidth; });
     all("[data-follow]").forEach((box) => { box.scrollTop = box.scrollHeight; });
     tick();
