@@ -247,7 +247,8 @@ impl Scale {
 fn round(millis: i64) -> String {
     match millis {
         0..1_000 => format!("{millis} ms"),
-        1_000..60_000 => format!("{} s", millis / 1000),
+        1_000..60_000 if millis % 1_000 == 0 => format!("{} s", millis / 1000),
+        1_000..60_000 => format!("{:.1} s", millis as f64 / 1000.0),
         60_000..3_600_000 if millis % 60_000 == 0 => format!("{} m", millis / 60_000),
         _ => duration(millis),
     }
@@ -301,6 +302,8 @@ mod tests {
             let from = Timestamp::from_millis(0);
             let ticks = timeline(&Visits::default(), from, Some(from.plus_millis(millis)), from).ticks;
             assert!((2..=9).contains(&ticks.len()), "{ticks:?}");
+            let labels: std::collections::BTreeSet<&str> = ticks.iter().map(|tick| tick.label.as_str()).collect();
+            assert_eq!(labels.len(), ticks.len(), "no two ticks say the same: {ticks:?}");
             assert_eq!(ticks.last().unwrap().label, last, "{ticks:?}");
         }
     }
