@@ -298,7 +298,7 @@ mod tests {
 
     #[test]
     fn the_axis_has_few_round_steps() {
-        for (millis, last) in [(41_000, "30 s"), (900, "800 ms"), (7_200_000, "1 h 30 m")] {
+        for (millis, last) in [(41_000, "30 s"), (900, "800 ms"), (1_700, "1.5 s"), (7_200_000, "1 h 30 m")] {
             let from = Timestamp::from_millis(0);
             let ticks = timeline(&Visits::default(), from, Some(from.plus_millis(millis)), from).ticks;
             assert!((2..=9).contains(&ticks.len()), "{ticks:?}");
