@@ -1,7 +1,7 @@
 //! Prices adjusted for splits and dividends.
 
 use polars::error::PolarsResult;
-use polars::prelude::{Column, DataFrame, DataType, Expr, IntoLazy, PlSmallStr, col, lit, when};
+use polars::prelude::{Column, DataFrame, Float64Chunked, IntoColumn, PlSmallStr};
 
 use super::columns::{KNOWN, is_extra};
 
@@ -11,46 +11,55 @@ use super::columns::{KNOWN, is_extra};
 /// factor open, high, low and volume stay as they are.
 ///
 /// Source: pipelines.md 1.7, "Price adjustment".
-pub(super) fn adjust(frame: DataFrame) -> PolarsResult<DataFrame> {
-    let factor = || col("adjustment_factor");
-    let quotient = col("adjusted_close") / col("close");
-    let scaled = |name: &str| {
-        let value = col(name) * factor();
-        when(factor().is_not_null()).then(finite(value)).otherwise(col(name)).alias(name)
-    };
-    frame
-        .lazy()
-        .with_columns([
-            col("open").alias("raw_open"),
-            col("high").alias("raw_high"),
-            col("low").alias("raw_low"),
-            col("close").alias("raw_close"),
-            col("volume").alias("raw_volume"),
-            when(col("close").neq(lit(0.0))).then(finite(quotient)).otherwise(null()).alias("adjustment_factor"),
-        ])
-        .with_columns([
-            scaled("open"),
-            scaled("high"),
-            scaled("low"),
-            when(col("adjusted_close").is_not_null())
-                .then(col("adjusted_close"))
-                .otherwise(col("close"))
-                .alias("close"),
-            when(factor().is_not_null().and(factor().neq(lit(0.0))))
-                .then(finite(col("volume") / factor()))
-                .otherwise(col("volume"))
-                .alias("volume"),
-        ])
-        .collect()
+pub(super) fn adjust(mut frame: DataFrame) -> PolarsResult<DataFrame> {
+    let adjusted_close = numbers(&frame, "adjusted_close")?;
+    let close = numbers(&frame, "close")?;
+    let factor = each(&adjusted_close, &close, |adjusted, close| match (adjusted, close) {
+        (Some(adjusted), Some(close)) if close != 0.0 => finite(adjusted / close),
+        _ => None,
+    });
+    for name in ["open", "high", "low", "close", "volume"] {
+        let raw = numbers(&frame, name)?;
+        let adjusted = match name {
+            "close" => each(&adjusted_close, &raw, Option::or),
+            "volume" => each(&raw, &factor, |volume, factor| match factor {
+                Some(factor) if factor != 0.0 => finite(volume? / factor),
+                _ => volume,
+            }),
+            _ => each(&raw, &factor, |price, factor| match factor {
+                Some(factor) => finite(price? * factor),
+                None => price,
+            }),
+        };
+        put(&mut frame, &format!("raw_{name}"), raw)?;
+        put(&mut frame, name, adjusted)?;
+    }
+    put(&mut frame, "adjustment_factor", factor)?;
+    Ok(frame)
+}
+
+fn numbers(frame: &DataFrame, name: &str) -> PolarsResult<Float64Chunked> {
+    Ok(frame.column(name)?.f64()?.clone())
+}
+
+/// Row by row; both columns are of one frame.
+fn each(
+    a: &Float64Chunked,
+    b: &Float64Chunked,
+    value: impl Fn(Option<f64>, Option<f64>) -> Option<f64>,
+) -> Float64Chunked {
+    a.iter().zip(b.iter()).map(|(a, b)| value(a, b)).collect()
+}
+
+fn put(frame: &mut DataFrame, name: &str, mut values: Float64Chunked) -> PolarsResult<()> {
+    values.rename(PlSmallStr::from_str(name));
+    frame.with_column(values.into_column())?;
+    Ok(())
 }
 
 /// The value, or null if it is NaN or infinite.
-fn finite(value: Expr) -> Expr {
-    when(value.clone().is_finite()).then(value).otherwise(null())
-}
-
-fn null() -> Expr {
-    lit(polars::prelude::NULL).cast(DataType::Float64)
+fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
 }
 
 /// The columns in the order they are published: known, then adjustment, then extra ones by name.
