@@ -10,9 +10,10 @@ import pathlib
 import tempfile
 
 import compaction
+import indicators
 from harness import raise_open_files
 
-BENCHES = {"compaction": compaction.bench}
+BENCHES = {"compaction": compaction.bench, "indicators": indicators.bench}
 
 
 def main():
