@@ -1,11 +1,13 @@
 //! Partitions of a table: `key=value` folders, whether they are complete, and reading them.
 
 use std::io::Cursor;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use percent_encoding::percent_decode_str;
 use polars::prelude::{DataFrame, ParquetReader, SerReader};
+use tokio::sync::OnceCell;
 
 use super::publish::{INTENT, STAGING};
 use super::success::{SUCCESS_NAME, Success, SuccessFile};
@@ -44,17 +46,22 @@ pub fn hive_value(name: &str, key: &str) -> Option<Option<String>> {
 pub struct Table {
     /// Where it is.
     pub folder: Folder,
+    has_success: Arc<OnceCell<bool>>,
 }
 
 impl Table {
     /// The table in a folder.
     pub fn new(folder: Folder) -> Table {
-        Table { folder }
+        Table { folder, has_success: Arc::default() }
     }
 
     /// The partition of a day, whether it exists or not.
     pub fn partition(&self, ds: &str) -> Partition {
-        Partition { table: self.folder.clone(), name: hive_name("ds", Some(ds)) }
+        Partition {
+            table: self.folder.clone(),
+            name: hive_name("ds", Some(ds)),
+            table_has_success: self.has_success.clone(),
+        }
     }
 
     /// The days that have a folder, ascending; incomplete ones included.
@@ -74,6 +81,8 @@ impl Table {
 pub struct Partition {
     pub(super) table: Folder,
     pub(super) name: String,
+    /// Found out once for all partitions of one [`Table`]: it takes a listing of the whole table.
+    table_has_success: Arc<OnceCell<bool>>,
 }
 
 /// What is in a partition.
@@ -108,7 +117,7 @@ pub struct PartitionRead {
 impl Partition {
     /// The partition of a table's folder by its folder name (`ds=2024-12-07`).
     pub fn new(table: Folder, name: &str) -> Partition {
-        Partition { table, name: name.to_owned() }
+        Partition { table, name: name.to_owned(), table_has_success: Arc::default() }
     }
 
     /// Its folder name.
@@ -149,13 +158,13 @@ impl Partition {
             return Ok(PartitionState::Absent);
         }
         let started = self.table.child(STAGING).child(&self.name).get_optional(INTENT).await?.is_some();
-        if started || self.table_has_success().await? {
+        if started || *self.table_has_success.get_or_try_init(|| self.look_for_success()).await? {
             return Ok(PartitionState::Incomplete(data));
         }
         Ok(PartitionState::Legacy(data))
     }
 
-    async fn table_has_success(&self) -> Result<bool, Error> {
+    async fn look_for_success(&self) -> Result<bool, Error> {
         let key = self.name.split('=').next().unwrap_or_default().to_owned() + "=";
         let objects = self.table.objects().await?;
         Ok(objects.iter().any(|object| {
