@@ -46,13 +46,20 @@ pub fn hive_value(name: &str, key: &str) -> Option<Option<String>> {
 pub struct Table {
     /// Where it is.
     pub folder: Folder,
-    has_success: Arc<OnceCell<bool>>,
+    has_success: Option<Arc<OnceCell<bool>>>,
 }
 
 impl Table {
     /// The table in a folder.
     pub fn new(folder: Folder) -> Table {
-        Table { folder, has_success: Arc::default() }
+        Table { folder, has_success: None }
+    }
+
+    /// The table, whose partitions find out together, once, whether anything in it was published: each would have to list
+    /// the whole table for it. For reading many partitions at one time, not for what outlives a publication.
+    #[must_use]
+    pub fn looked_through_once(self) -> Table {
+        Table { has_success: Some(Arc::default()), ..self }
     }
 
     /// The partition of a day, whether it exists or not.
@@ -81,8 +88,8 @@ impl Table {
 pub struct Partition {
     pub(super) table: Folder,
     pub(super) name: String,
-    /// Found out once for all partitions of one [`Table`]: it takes a listing of the whole table.
-    table_has_success: Arc<OnceCell<bool>>,
+    /// Shared with the other partitions of [`Table::looked_through_once`].
+    table_has_success: Option<Arc<OnceCell<bool>>>,
 }
 
 /// What is in a partition.
@@ -117,7 +124,7 @@ pub struct PartitionRead {
 impl Partition {
     /// The partition of a table's folder by its folder name (`ds=2024-12-07`).
     pub fn new(table: Folder, name: &str) -> Partition {
-        Partition { table, name: name.to_owned(), table_has_success: Arc::default() }
+        Partition { table, name: name.to_owned(), table_has_success: None }
     }
 
     /// Its folder name.
@@ -158,10 +165,17 @@ impl Partition {
             return Ok(PartitionState::Absent);
         }
         let started = self.table.child(STAGING).child(&self.name).get_optional(INTENT).await?.is_some();
-        if started || *self.table_has_success.get_or_try_init(|| self.look_for_success()).await? {
+        if started || self.table_has_success().await? {
             return Ok(PartitionState::Incomplete(data));
         }
         Ok(PartitionState::Legacy(data))
+    }
+
+    async fn table_has_success(&self) -> Result<bool, Error> {
+        match &self.table_has_success {
+            Some(known) => known.get_or_try_init(|| self.look_for_success()).await.copied(),
+            None => self.look_for_success().await,
+        }
     }
 
     async fn look_for_success(&self) -> Result<bool, Error> {

@@ -104,7 +104,8 @@ async fn run(context: &JobContext) -> Result<Finish, JobError> {
 
 /// Reads the days of the window, oldest first.
 async fn read_window(context: &JobContext, settings: &Settings) -> Result<History, JobError> {
-    let prices = Table::new(context.lake.folder(&settings.prices_bucket, &settings.prices_prefix)?);
+    let prices =
+        Table::new(context.lake.folder(&settings.prices_bucket, &settings.prices_prefix)?).looked_through_once();
     let mut days = Vec::new();
     for ds in prices.days().await? {
         match parse_date(&ds) {
