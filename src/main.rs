@@ -51,6 +51,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    workers::install_crypto_provider();
     let cli = Cli::parse();
     match run(cli.command) {
         Ok(code) => code,

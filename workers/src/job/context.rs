@@ -5,8 +5,9 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
 
-use super::{Arguments, Code, JobError, JobStatus, Output};
-use crate::lake::{Lake, Partition, PartitionLock, Success};
+use super::{Arguments, Code, JobError, JobStatus, Output, QualityCheck, QualityStatus};
+use crate::lake::delta::{Delta, Written};
+use crate::lake::{Folder, Lake, Partition, PartitionLock, Success};
 
 /// The surroundings of one run. Reports survive a failure: metrics and outputs of a failed job are in its result.
 #[derive(Debug)]
@@ -59,6 +60,11 @@ impl JobContext {
         JobContext { lake, arguments, run_id, lock_owner, report: Mutex::default(), locks: Mutex::default() }
     }
 
+    /// A context without a command line and without a result, for tests and tools; the run owns its locks.
+    pub fn detached(lake: Lake, run_id: &str) -> JobContext {
+        JobContext::new(lake, Arguments::default(), run_id.to_owned(), run_id.to_owned())
+    }
+
     /// Sets a metric of the result.
     pub fn metric(&self, name: &str, value: impl Into<Value>) {
         self.report.lock().metrics.insert(name.to_owned(), value.into());
@@ -73,12 +79,21 @@ impl JobContext {
 
     /// Adds a published partition to the outputs.
     pub fn output(&self, partition: &Partition, success: &Success) {
-        let output = Output {
+        self.add_output(Output {
             uri: partition.uri(),
             rows: success.rows.unwrap_or_default(),
             files: success.files.len() as u64,
             bytes: success.bytes(),
-        };
+        });
+    }
+
+    /// Adds what a commit wrote to a Delta table to the outputs.
+    pub fn delta_output(&self, table: &Delta, written: &Written) {
+        let Written { rows, files, bytes, .. } = *written;
+        self.add_output(Output { uri: table.uri(), rows, files, bytes });
+    }
+
+    fn add_output(&self, output: Output) {
         tracing::info!(
             row_count = output.rows,
             size_bytes = output.bytes,
@@ -88,6 +103,36 @@ impl JobContext {
             output.uri
         );
         self.report.lock().outputs.push(output);
+    }
+
+    /// Adds a result to the metric `quality`, and logs it unless it passed.
+    pub fn quality(&self, check: QualityCheck) {
+        let QualityCheck { table, check: name, status, expected, actual, tolerance, details } = &check;
+        match status {
+            QualityStatus::Pass => {}
+            QualityStatus::Warn | QualityStatus::Fail => tracing::warn!(
+                table.name = table,
+                quality.status = ?status,
+                "Quality check `{name}` of `{table}`: {status:?}; expected {expected}, found {actual} (tolerance {tolerance}) {details}"
+            ),
+        }
+        let check = serde_json::to_value(&check).expect("a check has string keys only");
+        let mut report = self.report.lock();
+        let all = report.metrics.entry("quality").or_insert_with(|| Value::Array(Vec::new()));
+        if let Value::Array(all) = all {
+            all.push(check);
+        }
+    }
+
+    /// Takes the lock of a whole table (a Delta table, a folder replaced at once) until the job ends, however it ends.
+    ///
+    /// # Errors
+    /// As [`JobContext::lock`]; `PRE_VALIDATION_FAILED` for the top of a bucket, which has no name to lock.
+    pub async fn lock_folder(&self, folder: &Folder) -> Result<Arc<PartitionLock>, JobError> {
+        let Some((parent, name)) = folder.parent() else {
+            return Err(JobError::arguments(format!("`{}` is a whole bucket; give a folder in it", folder.uri())));
+        };
+        self.lock(&Partition::new(parent, &name)).await
     }
 
     /// Takes a partition's lock until the job ends, however it ends.

@@ -125,9 +125,14 @@ impl From<lake::Error> for JobError {
             lake::Error::Storage { .. } | lake::Error::NotFound { .. } | lake::Error::Crashed { .. } => {
                 Code::StorageError
             }
-            lake::Error::Limit { .. } | lake::Error::Unreadable { .. } => Code::SchemaValidationFailed,
+            lake::Error::Limit { .. } | lake::Error::Unreadable { .. } | lake::Error::Schema { .. } => {
+                Code::SchemaValidationFailed
+            }
             lake::Error::Encode { .. } => Code::UnexpectedError,
-            lake::Error::Locked { .. } | lake::Error::LockLost { .. } => Code::ConcurrentRunsExceeded,
+            lake::Error::Locked { .. } | lake::Error::LockLost { .. } | lake::Error::Conflict { .. } => {
+                Code::ConcurrentRunsExceeded
+            }
+            lake::Error::Rows { uri, source } => return crate::query::rows_failure(uri, source.as_ref()),
         };
         JobError::new(code, error.chain())
     }

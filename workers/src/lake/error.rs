@@ -71,6 +71,31 @@ pub enum Error {
         /// What the encoder says.
         reason: String,
     },
+    /// A table or rows that do not have the columns they should.
+    #[error("`{uri}`: {reason}")]
+    Schema {
+        /// The table.
+        uri: String,
+        /// What differs.
+        reason: String,
+    },
+    /// Another writer changed what this one was about to replace; nothing was written.
+    #[error("`{uri}` was changed by another writer: {reason}; nothing was written, run again")]
+    Conflict {
+        /// The table.
+        uri: String,
+        /// What was changed.
+        reason: String,
+    },
+    /// The rows for a table could not be computed.
+    #[error("cannot compute the rows of `{uri}`")]
+    Rows {
+        /// Where they were to go.
+        uri: String,
+        /// What the query says.
+        #[source]
+        source: Cause,
+    },
     /// Another run works on the partition.
     #[error("partition `{uri}` is being written by `{owner}` (its lock expires at {expires_at}); try again after it")]
     Locked {
@@ -98,8 +123,17 @@ pub enum Error {
 }
 
 impl Error {
+    /// A fault of the store; a crash test's crash stays one, however deep it is wrapped.
     pub(crate) fn storage(action: &'static str, uri: impl Into<String>, source: impl Into<Cause>) -> Error {
-        Error::Storage { action, uri: uri.into(), source: source.into() }
+        let source = source.into();
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(source.as_ref());
+        while let Some(error) = cause {
+            if let Some(Error::Crashed { number, step }) = error.downcast_ref::<Error>() {
+                return Error::Crashed { number: *number, step: step.clone() };
+            }
+            cause = error.source();
+        }
+        Error::Storage { action, uri: uri.into(), source }
     }
 
     /// The message with its whole chain of causes.

@@ -21,7 +21,7 @@ impl Folder {
     }
 
     /// The store it is in.
-    pub(super) fn store(&self) -> &Store {
+    pub(crate) fn store(&self) -> &Store {
         &self.store
     }
 
@@ -38,6 +38,11 @@ impl Folder {
     /// The folder's URI, without a slash at the end.
     pub fn uri(&self) -> String {
         self.store.uri(&self.key)
+    }
+
+    /// The folder's URL, percent-encoded, with a slash at the end.
+    pub(crate) fn url(&self) -> url::Url {
+        self.store.url(&self.key, true)
     }
 
     /// The URI of an object below it.

@@ -4,16 +4,21 @@
 //! ([`read`]), and replace whole partitions ([`publish`]) so that a reader sees the old one or the new one. What this
 //! module does not do: decide what the data mean; that is the jobs' part.
 
+mod column;
+mod counted;
 mod crash;
+pub mod delta;
 mod error;
 mod fingerprint;
 mod folder;
 mod hidden;
 mod location;
 mod lock;
+mod parquet_file;
 mod partition;
 pub mod publish;
 pub mod read;
+mod rows;
 mod store;
 mod success;
 mod write;
@@ -23,6 +28,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+pub use column::{Column, Kind, column};
+pub(crate) use column::{columns_of, schema_of};
 pub use crash::CrashPoint;
 pub use error::Error;
 pub use fingerprint::{Fingerprint, FingerprintChange, record_fingerprint};
@@ -30,7 +37,10 @@ pub use folder::Folder;
 pub use hidden::is_data;
 pub use location::Location;
 pub use lock::{LOCK_SECONDS, PartitionLock};
+pub(crate) use parquet_file::ParquetFile;
 pub use partition::{Partition, PartitionRead, PartitionState, Table, hive_name, hive_value};
+pub use rows::Rows;
+pub(crate) use rows::conform_batches;
 pub use store::{Object, S3Access, Store};
 pub(crate) use success::audit_time;
 pub use success::{SUCCESS_NAME, Success, SuccessFile};
@@ -108,6 +118,14 @@ impl Lake {
     /// As [`Lake::folder`].
     pub fn folder_at(&self, uri: &str) -> Result<Folder, Error> {
         self.open(&self.place(Location::parse(uri)?)?)
+    }
+
+    /// The folder of a URI that [`Folder::uri`] gave, wherever the storage root is.
+    ///
+    /// # Errors
+    /// As [`Lake::folder`].
+    pub(crate) fn folder_of(&self, uri: &str) -> Result<Folder, Error> {
+        self.open(&Location::parse(uri)?)
     }
 
     fn place(&self, location: Location) -> Result<Location, Error> {

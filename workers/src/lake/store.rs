@@ -8,9 +8,19 @@ use futures::TryStreamExt;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion};
+use object_store::{
+    ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion, WriteMultipart,
+};
+use tokio::io::AsyncReadExt;
+use url::Url;
 
+use super::counted::Counted;
 use super::{CrashPoint, Error, Location};
+
+/// Larger files are written in parts of this size.
+const PART_BYTES: usize = 16 << 20;
+/// Parts under way at once.
+const PARTS_AT_ONCE: usize = 4;
 
 /// An object found by a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,12 +115,42 @@ impl Store {
         }
     }
 
+    /// The URL of a key as DataFusion and Delta Lake have it: percent-encoded, with a slash at the end of a folder's.
+    pub(crate) fn url(&self, key: &str, folder: bool) -> Url {
+        let mut url = match &self.bucket {
+            Some(bucket) => Url::parse(&format!("s3://{bucket}/")),
+            None => Url::parse("file:///"),
+        }
+        .expect("a bucket's name was checked to be a host's");
+        let segments = key.split('/').filter(|segment| !segment.is_empty());
+        if key.is_empty() {
+            return url;
+        }
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+            if folder {
+                path.push("");
+            }
+        }
+        url
+    }
+
+    /// The connection for others; they write through the same crash points.
+    pub(crate) fn object_store(&self) -> Arc<dyn ObjectStore> {
+        Arc::new(Counted::new(self.inner.clone(), self.crash.clone()))
+    }
+
+    /// What the store says about an object.
+    pub(crate) async fn head(&self, key: &str) -> Result<ObjectMeta, Error> {
+        self.inner.head(&self.path(key)?).await.map_err(|error| self.fail("read", key, error))
+    }
+
     /// The path of a key, on the file system.
     pub fn local_path(&self, key: &str) -> Option<PathBuf> {
         self.bucket.is_none().then(|| PathBuf::from("/").join(key))
     }
 
-    pub(super) fn step(&self, step: impl FnOnce() -> String) -> Result<(), Error> {
+    pub(crate) fn step(&self, step: impl FnOnce() -> String) -> Result<(), Error> {
         self.crash.step(step)
     }
 
@@ -174,6 +214,36 @@ impl Store {
         self.step(|| format!("write {}", self.uri(key)))?;
         let path = self.path(key)?;
         self.inner.put(&path, bytes.into()).await.map_err(|error| self.fail("write", key, error))?;
+        Ok(())
+    }
+
+    /// Writes an object from a file of this machine, in parts if it is large; whole or not at all.
+    pub(super) async fn put_file(&self, key: &str, file: &std::path::Path) -> Result<(), Error> {
+        let local = |error: std::io::Error| Error::storage("read", file.display().to_string(), error);
+        let mut source = tokio::fs::File::open(file).await.map_err(local)?;
+        let size_bytes = source.metadata().await.map_err(local)?.len();
+        if size_bytes <= PART_BYTES as u64 {
+            let mut bytes = Vec::new();
+            source.read_to_end(&mut bytes).await.map_err(local)?;
+            return self.put(key, bytes).await;
+        }
+        self.step(|| format!("write {}", self.uri(key)))?;
+        let failed = |error| self.fail("write", key, error);
+        let upload = self.inner.put_multipart(&self.path(key)?).await.map_err(failed)?;
+        let mut upload = WriteMultipart::new_with_chunk_size(upload, PART_BYTES);
+        let mut left = size_bytes;
+        while left > 0 {
+            let mut part = Vec::with_capacity(PART_BYTES);
+            let read = (&mut source).take(PART_BYTES as u64).read_to_end(&mut part).await.map_err(local)?;
+            if read == 0 {
+                let cut = std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "the file became shorter");
+                return Err(local(cut));
+            }
+            left = left.saturating_sub(read as u64);
+            upload.wait_for_capacity(PARTS_AT_ONCE).await.map_err(failed)?;
+            upload.put(Bytes::from(part));
+        }
+        upload.finish().await.map_err(failed)?;
         Ok(())
     }
 

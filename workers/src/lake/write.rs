@@ -91,9 +91,14 @@ impl FileSizing {
         let sample = frame.slice(0, SAMPLE_ROWS);
         let bytes = encode_parquet(uri, &sample, codec)?.len() as u128;
         let estimate = bytes * frame.height() as u128 / sample.height() as u128;
+        Ok(self.count(estimate, frame.height() as u64))
+    }
+
+    /// Files for so many bytes of so many rows.
+    pub(super) fn count(self, bytes: u128, rows: u64) -> usize {
         let target = u128::from(self.target_file_mb.max(TARGET_FILE_MB_MIN)) << 20;
-        let files = estimate.div_ceil(target).clamp(1, u128::from(self.files_max)).min(frame.height() as u128);
-        Ok(usize::try_from(files).unwrap_or(usize::MAX))
+        let files = bytes.div_ceil(target).min(u128::from(rows)).clamp(1, u128::from(self.files_max.max(1)));
+        usize::try_from(files).unwrap_or(usize::MAX)
     }
 }
 

@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 fn main() -> anyhow::Result<ExitCode> {
+    workers::install_crypto_provider();
     let mut words = std::env::args().skip(1);
     let subcommand = words.next().unwrap_or_default();
     match subcommand.as_str() {

@@ -10,18 +10,24 @@
 //!   of reading `_SUCCESS` can see both sets for the moment between first file and last deletion: an object store has
 //!   no step that would spare it that.
 //!
-//! What a crashed attempt leaves lies under `_staging/<partition>/` or is not named by `_SUCCESS`; the next
-//! publication of the partition removes it. The caller holds the partition's lock.
+//! Both have two halves: [`Staged`] is what is written and not yet visible; its switch makes it so. [`publish`] (rows in
+//! memory) and [`publish_rows`] (a stream of any size) do both; [`stage_rows`] and [`switch_all`] let a job look at several
+//! tables before any of them changes. What a crashed attempt leaves lies under `_staging/<partition>/` or is not named
+//! by `_SUCCESS`; the next publication of the partition removes it. The caller holds the partition's lock.
 
 mod in_place;
+mod sink;
+mod source;
+mod spill;
 mod swap;
+mod switch;
 
-use chrono::Utc;
 use polars::prelude::DataFrame;
 
-use super::success::audit_time;
-use super::write::file_slice;
-use super::{Codec, Error, FileSizing, Partition, PartitionLock, Success, SuccessFile, encode_parquet};
+use self::source::Source;
+use super::{Codec, Error, FileSizing, Folder, Partition, PartitionLock, Rows, Success};
+
+pub use switch::{finish_switch, switch_all};
 
 /// The hidden folder of a table in which attempts work, one sub-folder per partition.
 pub(super) const STAGING: &str = "_staging";
@@ -54,57 +60,119 @@ pub async fn publish(
     run_id: &str,
     lock: &PartitionLock,
 ) -> Result<Success, Error> {
-    let attempt = Attempt { partition, frame, settings, run_id, lock };
-    match partition.folder().local_path() {
-        Some(path) if swap::supported(&path) => swap::publish(attempt).await,
-        _ => in_place::publish(attempt).await,
-    }
+    let attempt = Attempt { partition, settings, run_id };
+    attempt.stage(Source::Frame(frame)).await?.switch(lock).await
+}
+
+/// Replaces the partition by a stream of rows, in their order; memory stays bounded whatever its length.
+///
+/// The rows are encoded into a temporary file first; its size gives the number of files. The same rows and settings give
+/// the same files. No rows give one file with the columns.
+///
+/// # Errors
+/// As [`publish`]; [`Error::Rows`] if the rows cannot be computed, and nothing has changed.
+pub async fn publish_rows(
+    partition: &Partition,
+    rows: Rows,
+    settings: WriteSettings,
+    run_id: &str,
+    lock: &PartitionLock,
+) -> Result<Success, Error> {
+    stage_rows(partition, rows, settings, None, run_id).await?.switch(lock).await
+}
+
+/// Writes a new partition (or, as `Partition::new(parent, "table")`, a whole table) that nobody sees before its switch.
+///
+/// With `split_by` the files lie in sub-folders `<column>=<value>/`, the column kept in them too; the rows must come grouped
+/// by it, and `settings.sizing` holds for each sub-folder.
+///
+/// # Errors
+/// As [`publish_rows`]; [`Error::Schema`] if there is no such column or its values do not come grouped.
+pub async fn stage_rows(
+    partition: &Partition,
+    rows: Rows,
+    settings: WriteSettings,
+    split_by: Option<&str>,
+    run_id: &str,
+) -> Result<Staged, Error> {
+    let attempt = Attempt { partition, settings, run_id };
+    attempt.stage(Source::Rows { rows, split_by: split_by.map(str::to_owned) }).await
 }
 
 /// One publication in progress.
 struct Attempt<'a> {
     partition: &'a Partition,
-    frame: DataFrame,
     settings: WriteSettings,
     run_id: &'a str,
-    lock: &'a PartitionLock,
 }
 
 impl Attempt<'_> {
-    /// Encodes file after file and hands each to `write`, so that only one is in memory beside the rows.
-    async fn write_files<W, F>(&self, mark: &str, mut write: W) -> Result<Success, Error>
-    where
-        W: FnMut(String, Vec<u8>) -> F,
-        F: Future<Output = Result<(), Error>>,
-    {
-        let uri = self.partition.uri();
-        let (frame, WriteSettings { codec, sizing }) = (self.frame.clone(), self.settings);
-        let count = blocking(&uri, {
-            let uri = uri.clone();
-            move || sizing.files(&uri, &frame, codec)
-        })
-        .await?;
-        let mut files = Vec::with_capacity(count);
-        for index in 0..count {
-            let slice = file_slice(&self.frame, index, count);
-            let name = format!("part-{index:05}-{mark}.parquet");
-            let rows = slice.height() as u64;
-            let place = format!("{uri}/{name}");
-            let bytes = blocking(&uri, move || encode_parquet(&place, &slice, codec)).await?;
-            files.push(SuccessFile { name: name.clone(), rows: Some(rows), bytes: bytes.len() as u64 });
-            write(name, bytes).await?;
+    async fn stage(&self, source: Source) -> Result<Staged, Error> {
+        match self.partition.folder().local_path() {
+            Some(path) if swap::supported(&path) => swap::stage(self, source).await,
+            _ => in_place::stage(self, source).await,
         }
-        Ok(Success {
-            run_id: self.run_id.to_owned(),
-            written_at: audit_time(Utc::now()),
-            rows: Some(self.frame.height() as u64),
-            files,
-        })
     }
 
     /// The part of file names that tells runs apart.
     fn mark(&self) -> String {
         self.run_id.chars().filter(char::is_ascii_alphanumeric).take(8).collect()
+    }
+}
+
+/// A new partition that is written and not visible yet.
+#[derive(Clone, Debug)]
+pub struct Staged {
+    partition: Partition,
+    place: Place,
+    success: Success,
+}
+
+/// Where the files of a staged partition are.
+#[derive(Clone, Debug)]
+enum Place {
+    /// In a folder beside the old partition, to exchange names with it.
+    Beside(Folder),
+    /// In the partition's folder, under names that its `_SUCCESS` does not have.
+    Within,
+}
+
+impl Staged {
+    /// What will be visible after the switch.
+    pub fn success(&self) -> &Success {
+        &self.success
+    }
+
+    /// The partition it is for.
+    pub fn partition(&self) -> &Partition {
+        &self.partition
+    }
+
+    /// The written files, to query before the switch: their folder and names.
+    pub fn objects(&self) -> (Folder, Vec<String>) {
+        let folder = match &self.place {
+            Place::Beside(folder) => folder.clone(),
+            Place::Within => self.partition.folder(),
+        };
+        (folder, self.success.files.iter().map(|file| file.name.clone()).collect())
+    }
+
+    /// Makes it what readers find.
+    ///
+    /// # Errors
+    /// [`Error::LockLost`] and nothing has changed; [`Error::Storage`].
+    pub async fn switch(self, lock: &PartitionLock) -> Result<Success, Error> {
+        lock.check().await?;
+        self.make_visible().await?;
+        Ok(self.success)
+    }
+
+    /// The switch itself; doing it again after a crash in it finishes it.
+    async fn make_visible(&self) -> Result<(), Error> {
+        match &self.place {
+            Place::Beside(fresh) => swap::switch(&self.partition, fresh).await,
+            Place::Within => in_place::switch(&self.partition, &self.success).await,
+        }
     }
 }
 
@@ -117,5 +185,7 @@ where
     tokio::task::spawn_blocking(work).await.map_err(|error| Error::storage("write", uri, error))?
 }
 
+#[cfg(test)]
+mod rows_tests;
 #[cfg(test)]
 mod tests;

@@ -1,13 +1,15 @@
 //! Publication by exchanging folders, on file systems that can.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use super::{Attempt, STAGING, blocking};
-use crate::lake::{Error, Folder, SUCCESS_NAME, Success};
+use super::sink::Sink;
+use super::source::Source;
+use super::{Attempt, Place, STAGING, Staged, blocking};
+use crate::lake::{Error, Folder, Partition, SUCCESS_NAME};
 
 /// Whether two folders can exchange names where `path` is or will be: tried on two fresh folders beside it.
 pub(super) fn supported(path: &Path) -> bool {
@@ -23,52 +25,43 @@ pub(super) fn supported(path: &Path) -> bool {
     probe().is_ok()
 }
 
-pub(super) async fn publish(attempt: Attempt<'_>) -> Result<Success, Error> {
+/// Writes the new partition beside the old one.
+pub(super) async fn stage(attempt: &Attempt<'_>, source: Source) -> Result<Staged, Error> {
     let partition = attempt.partition;
-    let folder = partition.folder();
-    let target = folder.local_path().expect("the caller checked that the folder is on the file system");
     let staging = partition.table.child(STAGING).child(&partition.name);
-    let staging_path = staging.local_path().expect("it is beside the partition");
-    remove_tree(&staging, staging_path.clone()).await?;
+    remove_tree(&staging).await?;
 
     let fresh = staging.child(attempt.run_id);
-    let fresh_path = fresh.local_path().expect("it is beside the partition");
-    let success = attempt
-        .write_files(&attempt.mark(), |name, bytes| write_file(fresh.clone(), fresh_path.clone(), name, bytes))
-        .await?;
-    write_file(fresh.clone(), fresh_path.clone(), SUCCESS_NAME.to_owned(), success.to_json()).await?;
+    let path = path_of(&fresh)?;
+    let sink = Sink::Disk { folder: fresh.clone(), path };
+    let success = source.write(attempt, &attempt.mark(), &sink).await?;
+    sink.bytes(SUCCESS_NAME, success.to_json()).await?;
+    Ok(Staged { partition: partition.clone(), place: Place::Beside(fresh), success })
+}
 
-    attempt.lock.check().await?;
-    folder.store().step(|| format!("switch {}", folder.uri()))?;
+/// Exchanges the new partition with the old one, which then goes.
+pub(super) async fn switch(partition: &Partition, fresh: &Folder) -> Result<(), Error> {
+    let folder = partition.folder();
+    let (fresh_path, target) = (path_of(fresh)?, path_of(&folder)?);
     let uri = folder.uri();
-    blocking(&uri, {
-        let uri = uri.clone();
-        move || switch(&fresh_path, &target).map_err(|error| Error::storage("switch", uri, error))
+    folder.store().step(|| format!("switch {uri}"))?;
+    let failed_uri = uri.clone();
+    blocking(&uri, move || {
+        take_place(&fresh_path, &target).map_err(|error| Error::storage("switch", failed_uri, error))
     })
     .await?;
     // From here on the new partition is what everybody finds; the old one waits in the staging folder.
-    remove_tree(&staging, staging_path).await?;
-    Ok(success)
+    remove_tree(&partition.table.child(STAGING).child(&partition.name)).await
 }
 
-/// Writes a file and makes it durable before the switch can.
-async fn write_file(folder: Folder, path: PathBuf, name: String, bytes: Vec<u8>) -> Result<(), Error> {
-    let uri = folder.uri_of(&name);
-    folder.store().step(|| format!("write {uri}"))?;
-    let failed_uri = uri.clone();
-    blocking(&uri, move || {
-        let write = || -> io::Result<()> {
-            fs::create_dir_all(&path)?;
-            let mut file = File::create(path.join(&name))?;
-            file.write_all(&bytes)?;
-            file.sync_all()
-        };
-        write().map_err(|error| Error::storage("write", failed_uri, error))
+fn path_of(folder: &Folder) -> Result<PathBuf, Error> {
+    folder.local_path().ok_or_else(|| Error::Location {
+        text: folder.uri(),
+        reason: "only folders of this machine's file system can exchange names".to_owned(),
     })
-    .await
 }
 
-fn switch(fresh: &Path, target: &Path) -> io::Result<()> {
+fn take_place(fresh: &Path, target: &Path) -> io::Result<()> {
     File::open(fresh)?.sync_all()?;
     if target.exists() {
         exchange(fresh, target)?;
@@ -87,8 +80,8 @@ fn exchange(a: &Path, b: &Path) -> io::Result<()> {
 }
 
 /// Removes the staging folder of the partition. The table's own stays, as other partitions may be about to use it.
-async fn remove_tree(staging: &Folder, path: PathBuf) -> Result<(), Error> {
-    let uri = staging.uri();
+pub(super) async fn remove_tree(staging: &Folder) -> Result<(), Error> {
+    let (uri, path) = (staging.uri(), path_of(staging)?);
     if !path.exists() {
         return Ok(());
     }

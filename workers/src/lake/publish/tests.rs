@@ -4,13 +4,13 @@ use std::sync::Arc;
 use polars::prelude::{DataFrame, ParquetReader, SerReader, df};
 
 use super::*;
-use crate::lake::{CrashPoint, Folder, Lake, PartitionState, Table};
+use crate::lake::{CrashPoint, Folder, Lake, PartitionState, Table, encode_parquet};
 
-const SETTINGS: WriteSettings =
+pub(super) const SETTINGS: WriteSettings =
     WriteSettings { codec: Codec::Zstd, sizing: FileSizing { target_file_mb: 32, files_max: 4 } };
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Protocol {
+pub(super) enum Protocol {
     Swap,
     InPlace,
 }
@@ -26,13 +26,23 @@ enum Before {
 async fn put(protocol: Protocol, lake: &Lake, rows: DataFrame, run_id: &str) -> Result<Success, Error> {
     let partition = partition(lake);
     let lock = PartitionLock::acquire(&partition, "task").await?;
-    let attempt = Attempt { partition: &partition, frame: rows, settings: SETTINGS, run_id, lock: &lock };
-    let success = match protocol {
-        Protocol::Swap => swap::publish(attempt).await?,
-        Protocol::InPlace => in_place::publish(attempt).await?,
-    };
+    let success = stage(protocol, &partition, Source::Frame(rows), run_id).await?.switch(&lock).await?;
     lock.release().await?;
     Ok(success)
+}
+
+/// What `stage_rows` does, by the given protocol.
+pub(super) async fn stage(
+    protocol: Protocol,
+    partition: &Partition,
+    source: Source,
+    run_id: &str,
+) -> Result<Staged, Error> {
+    let attempt = Attempt { partition, settings: SETTINGS, run_id };
+    match protocol {
+        Protocol::Swap => swap::stage(&attempt, source).await,
+        Protocol::InPlace => in_place::stage(&attempt, source).await,
+    }
 }
 
 fn partition(lake: &Lake) -> Partition {
@@ -161,17 +171,11 @@ async fn without_the_lock_nothing_is_published() {
         let partition = partition(&lake);
         let lost: Arc<PartitionLock> = PartitionLock::acquire(&partition, "task").await.unwrap();
         let _taken_over = PartitionLock::acquire(&partition, "task").await.unwrap();
-        let error = match protocol {
-            Protocol::Swap => swap::publish(attempt(&partition, &lost)).await,
-            Protocol::InPlace => in_place::publish(attempt(&partition, &lost)).await,
-        };
+        let staged = stage(protocol, &partition, Source::Frame(rows(9)), "99999999").await.unwrap();
+        let error = staged.switch(&lost).await;
         assert!(matches!(error, Err(Error::LockLost { .. })), "{protocol:?}");
         assert_eq!(found(&lake).await, Some(1), "{protocol:?}");
     }
-}
-
-fn attempt<'a>(partition: &'a Partition, lock: &'a PartitionLock) -> Attempt<'a> {
-    Attempt { partition, frame: rows(9), settings: SETTINGS, run_id: "99999999", lock }
 }
 
 #[tokio::test]

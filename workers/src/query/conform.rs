@@ -1,0 +1,113 @@
+//! From the types a file or a plan happens to have to the declared ones.
+
+use deltalake::arrow::datatypes::{DataType, SchemaRef};
+use deltalake::datafusion::common::{Column as Reference, Result, ScalarValue};
+use deltalake::datafusion::functions::expr_fn::{lower, trim, trunc};
+use deltalake::datafusion::logical_expr::{Expr, cast, lit, try_cast, when};
+use deltalake::datafusion::prelude::DataFrame;
+
+use super::function;
+use crate::lake::{Column, Kind};
+
+/// The frame with exactly these columns: absent ones null, others dropped, all cast.
+pub(super) fn frame(frame: DataFrame, columns: &[Column]) -> Result<DataFrame> {
+    select(frame, columns, |_, value| value)
+}
+
+/// The same for rows that are published: numbers that are not finite are null.
+///
+/// Source: pipelines.md 0.2.
+pub(super) fn finite_frame(frame: DataFrame, columns: &[Column]) -> Result<DataFrame> {
+    select(frame, columns, |kind, value| if kind == Kind::Float64 { function::finite(value) } else { value })
+}
+
+fn select(frame: DataFrame, columns: &[Column], finish: impl Fn(Kind, Expr) -> Expr) -> Result<DataFrame> {
+    let schema = frame.schema().clone();
+    let expressions = columns
+        .iter()
+        .map(|column| {
+            let found = schema.iter().find(|(_, field)| field.name() == column.name.as_ref());
+            let expression = match found {
+                Some((qualifier, field)) => {
+                    let reference = Expr::Column(Reference::new(qualifier.cloned(), field.name()));
+                    finish(column.kind, convert(reference, field.data_type(), column.kind)?)
+                }
+                None => null(column.kind)?,
+            };
+            Ok(expression.alias(column.name.as_ref()))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    frame.select(expressions)
+}
+
+/// A null of a kind.
+fn null(kind: Kind) -> Result<Expr> {
+    Ok(lit(ScalarValue::try_from(&kind.arrow())?))
+}
+
+/// A value of one type as another; what cannot be is null, never an error.
+///
+/// Text is trimmed and parsed, numbers are text in their shortest form, a number with a fraction is no integer.
+fn convert(value: Expr, from: &DataType, to: Kind) -> Result<Expr> {
+    let wanted = to.arrow();
+    if *from == wanted {
+        return Ok(value);
+    }
+    let Some(kind) = Kind::of(from) else { return null(to) };
+    // One type per kind from here on.
+    let value = match kind {
+        Kind::Text if *from == DataType::Utf8 => value,
+        Kind::Text if from.is_binary() => try_cast(value, DataType::Utf8),
+        Kind::Int64 if matches!(from, DataType::UInt64) => try_cast(value, DataType::Int64),
+        _ => cast(value, kind.arrow()),
+    };
+    Ok(match (kind, to) {
+        (from, to) if from == to => value,
+        (Kind::Text, Kind::Int32 | Kind::Int64 | Kind::Float64) => try_cast(trim(vec![value]), wanted),
+        (Kind::Text, Kind::Timestamp) => function::parse_timestamp(value),
+        (Kind::Text, Kind::Date) => cast(function::parse_timestamp(value), wanted),
+        (Kind::Text, Kind::Boolean) => {
+            let word = lower(trim(vec![value]));
+            let one_of = |words: [&str; 5]| word.clone().in_list(words.map(lit).to_vec(), false);
+            when(one_of(["true", "t", "1", "yes", "y"]), lit(true))
+                .when(one_of(["false", "f", "0", "no", "n"]), lit(false))
+                .otherwise(null(Kind::Boolean)?)?
+        }
+        (Kind::Float64, Kind::Text) => function::text_of_number(value),
+        (Kind::Timestamp, Kind::Text) => function::text_of_instant(value),
+        (Kind::Float64, Kind::Int32 | Kind::Int64) => {
+            let whole = value.clone().eq(trunc(vec![value.clone()]));
+            when(whole, try_cast(value, wanted)).otherwise(null(to)?)?
+        }
+        (Kind::Float64 | Kind::Int32 | Kind::Int64, Kind::Boolean) => value.not_eq(lit(0)),
+        (Kind::Boolean | Kind::Int32 | Kind::Int64 | Kind::Date, Kind::Text)
+        | (Kind::Boolean, Kind::Int32 | Kind::Int64 | Kind::Float64)
+        | (Kind::Int32 | Kind::Int64, Kind::Int32 | Kind::Int64 | Kind::Float64)
+        | (Kind::Date, Kind::Timestamp)
+        | (Kind::Timestamp, Kind::Date) => try_cast(value, wanted),
+        // An instant is no number and a number no date.
+        _ => null(to)?,
+    })
+}
+
+/// The columns of several files, united by name in the order they appear; nested types are left out.
+pub(super) fn united<'a>(schemas: impl IntoIterator<Item = &'a SchemaRef>) -> Vec<Column> {
+    let mut columns: Vec<(Column, bool)> = Vec::new();
+    for schema in schemas {
+        for field in schema.fields() {
+            let Some(kind) = Kind::of(field.data_type()) else {
+                tracing::warn!("Column `{}` is of a nested type ({}) and left out", field.name(), field.data_type());
+                continue;
+            };
+            // A file without any value for a column says nothing about its type.
+            let void = *field.data_type() == DataType::Null;
+            match columns.iter_mut().find(|(column, _)| column.name == field.name().as_str()) {
+                Some((column, known)) if *known && !void => column.kind = column.kind.united(kind),
+                Some((_, true)) => {}
+                Some((column, known)) => (column.kind, *known) = (kind, !void),
+                None => columns.push((Column::new(field.name().clone(), kind), !void)),
+            }
+        }
+    }
+    columns.into_iter().map(|(column, _)| column).collect()
+}

@@ -1,0 +1,158 @@
+//! The SQL functions every session has. Null in, null out; nothing here raises an error for a value.
+
+mod number;
+mod text;
+
+use std::sync::Arc;
+
+use deltalake::arrow::array::{ArrayRef, AsArray, Float64Array, StringArray, TimestampMicrosecondArray};
+use deltalake::arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampMicrosecondType};
+use deltalake::datafusion::common::{Result, plan_err};
+use deltalake::datafusion::logical_expr::{
+    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
+
+use crate::lake::Kind;
+use crate::lake::read::parse_instant;
+
+pub use number::{parse_number, round_half_away};
+pub use text::{text_of_float, text_of_timestamp};
+
+/// Makes numbers that are not finite null; for our own expressions, no part of the dialect.
+pub(super) const FINITE: &str = "sw_finite";
+
+/// All functions.
+pub(super) fn all() -> Vec<ScalarUDF> {
+    [Body::Finite, Body::Round, Body::TextOfNumber, Body::TextOfTimestamp, Body::ParseNumber, Body::ParseTimestamp]
+        .map(udf)
+        .to_vec()
+}
+
+pub(super) fn finite(value: Expr) -> Expr {
+    udf(Body::Finite).call(vec![value])
+}
+
+pub(super) fn text_of_number(value: Expr) -> Expr {
+    udf(Body::TextOfNumber).call(vec![value])
+}
+
+pub(super) fn text_of_instant(value: Expr) -> Expr {
+    udf(Body::TextOfTimestamp).call(vec![value])
+}
+
+pub(super) fn parse_timestamp(value: Expr) -> Expr {
+    udf(Body::ParseTimestamp).call(vec![value])
+}
+
+fn udf(body: Body) -> ScalarUDF {
+    ScalarUDF::new_from_impl(Function { body, signature: Signature::user_defined(Volatility::Immutable) })
+}
+
+/// What a function does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Body {
+    Finite,
+    Round,
+    TextOfNumber,
+    TextOfTimestamp,
+    ParseNumber,
+    ParseTimestamp,
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Function {
+    body: Body,
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for Function {
+    fn name(&self) -> &str {
+        match self.body {
+            Body::Finite => FINITE,
+            Body::Round => "sw_round",
+            Body::TextOfNumber => "sw_text_f64",
+            Body::TextOfTimestamp => "sw_text_ts",
+            Body::ParseNumber => "sw_parse_number",
+            Body::ParseTimestamp => "sw_parse_ts",
+        }
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(match self.body {
+            Body::Finite | Body::Round | Body::ParseNumber => Kind::Float64,
+            Body::TextOfNumber | Body::TextOfTimestamp => Kind::Text,
+            Body::ParseTimestamp => Kind::Timestamp,
+        }
+        .arrow())
+    }
+
+    fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
+        let wanted = match (self.body, given) {
+            (Body::Round, [_, _]) => vec![Kind::Float64, Kind::Int64],
+            (Body::Finite | Body::TextOfNumber, [_]) => vec![Kind::Float64],
+            (Body::TextOfTimestamp, [_]) => vec![Kind::Timestamp],
+            // Numbers and instants pass.
+            (Body::ParseNumber, [given]) if given.is_numeric() => vec![Kind::Float64],
+            (Body::ParseTimestamp, [given]) if given.is_temporal() => vec![Kind::Timestamp],
+            (Body::ParseNumber | Body::ParseTimestamp, [_]) => vec![Kind::Text],
+            _ => return plan_err!("{} does not take {} arguments", self.name(), given.len()),
+        };
+        Ok(wanted.into_iter().map(Kind::arrow).collect())
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let scalar = arguments.args.iter().all(|value| matches!(value, ColumnarValue::Scalar(_)));
+        let rows = if scalar { 1 } else { arguments.number_rows };
+        let arrays = arguments.args.iter().map(|value| value.to_array(rows)).collect::<Result<Vec<_>>>()?;
+        let result = self.body.call(&arrays);
+        if scalar {
+            let value = deltalake::datafusion::common::ScalarValue::try_from_array(&result, 0)?;
+            return Ok(ColumnarValue::Scalar(value));
+        }
+        Ok(ColumnarValue::Array(result))
+    }
+}
+
+impl Body {
+    /// Types are those of `coerce_types`.
+    fn call(self, arguments: &[ArrayRef]) -> ArrayRef {
+        let first = &arguments[0];
+        match (self, first.data_type()) {
+            (Body::Finite | Body::ParseNumber, DataType::Float64) => {
+                let values = first.as_primitive::<Float64Type>().iter();
+                Arc::new(values.map(|value| value.filter(|value| value.is_finite())).collect::<Float64Array>())
+            }
+            (Body::Round, _) => {
+                let decimals = arguments[1].as_primitive::<Int64Type>();
+                let values = first.as_primitive::<Float64Type>().iter().zip(decimals.iter());
+                let round = |(value, decimals): (Option<f64>, Option<i64>)| {
+                    let decimals = decimals?.clamp(-400, 400) as i32;
+                    value.filter(|value| value.is_finite()).map(|value| round_half_away(value, decimals))
+                };
+                Arc::new(values.map(round).collect::<Float64Array>())
+            }
+            (Body::TextOfNumber, _) => {
+                let values = first.as_primitive::<Float64Type>().iter();
+                Arc::new(values.map(|value| text_of_float(value?)).collect::<StringArray>())
+            }
+            (Body::TextOfTimestamp, _) => {
+                let values = first.as_primitive::<TimestampMicrosecondType>().iter();
+                Arc::new(values.map(|micros| micros.map(text_of_timestamp)).collect::<StringArray>())
+            }
+            (Body::ParseTimestamp, DataType::Timestamp(..)) => first.clone(),
+            (Body::ParseTimestamp, _) => {
+                let values = first.as_string::<i32>().iter();
+                let parsed: TimestampMicrosecondArray = values.map(|text| parse_instant(text?)).collect();
+                Arc::new(parsed.with_timezone("UTC"))
+            }
+            (Body::ParseNumber | Body::Finite, _) => {
+                let values = first.as_string::<i32>().iter();
+                Arc::new(values.map(|text| parse_number(text?)).collect::<Float64Array>())
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The DataFusion session of a job: memory, spilling, options.
+
+use std::any::Any;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::Arc;
+
+use deltalake::datafusion::config::SpillCompression;
+use deltalake::datafusion::execution::SessionStateBuilder;
+use deltalake::datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use deltalake::datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use deltalake::datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use deltalake::datafusion::prelude::{SessionConfig, SessionContext};
+use tempfile::TempDir;
+
+use super::failure::failure;
+use super::function;
+use crate::job::{Code, JobError};
+use crate::lake::Folder;
+
+/// How much memory, in MiB, a job's statements may use.
+pub const MEMORY_VARIABLE: &str = "STEPWELL_JOB_MEMORY_MB";
+/// The allowance without the variable.
+pub const MEMORY_MB_DEFAULT: u64 = 1024;
+/// Below this nothing sorts.
+const MEMORY_MB_MIN: u64 = 8;
+const BATCH_ROWS: usize = 8_192;
+/// What a sort sets aside for merging what it spilled, at most.
+const SORT_RESERVATION_BYTES_MAX: u64 = 10 << 20;
+
+#[derive(Clone)]
+pub(super) struct Session {
+    pub(super) context: SessionContext,
+    pub(super) memory_mb: u64,
+    place: Arc<TempDir>,
+}
+
+/// The allowance of the environment.
+pub(super) fn memory_mb() -> Result<u64, JobError> {
+    let Ok(text) = std::env::var(MEMORY_VARIABLE) else { return Ok(MEMORY_MB_DEFAULT) };
+    match text.trim().parse() {
+        Ok(memory_mb) if memory_mb >= MEMORY_MB_MIN => Ok(memory_mb),
+        _ => Err(JobError::arguments(format!(
+            "{MEMORY_VARIABLE} is `{text}`; give a number of MiB, at least {MEMORY_MB_MIN}"
+        ))),
+    }
+}
+
+/// The allowance of the environment, in bytes.
+pub(crate) fn memory_bytes() -> Result<usize, JobError> {
+    Ok(bytes(memory_mb()?))
+}
+
+fn bytes(memory_mb: u64) -> usize {
+    usize::try_from(memory_mb.saturating_mul(1 << 20)).unwrap_or(usize::MAX)
+}
+
+impl Session {
+    pub(super) fn new(memory_mb: u64) -> Result<Session, JobError> {
+        let place = tempfile::Builder::new().prefix("stepwell-query-").tempdir().map_err(|error| {
+            let folder = std::env::temp_dir();
+            JobError::new(Code::StorageError, format!("cannot create a folder in `{}`: {error}", folder.display()))
+        })?;
+        let consumers = NonZeroUsize::new(3).expect("3 is not 0");
+        let pool = TrackConsumersPool::new(FairSpillPool::new(bytes(memory_mb)), consumers);
+        let spills = DiskManagerMode::Directories(vec![place.path().to_owned()]);
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(pool))
+            .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(spills))
+            // What the folder's file system has; the default would fail a large job on a large disk.
+            .with_max_temp_directory_size(u64::MAX >> 1)
+            .build_arc()
+            .map_err(|error| failure("the SQL session", &error))?;
+        let state = SessionStateBuilder::new()
+            .with_config(config(memory_mb))
+            .with_runtime_env(runtime)
+            .with_default_features()
+            .build();
+        let context = SessionContext::new_with_state(state);
+        for function in function::all() {
+            context.register_udf(function);
+        }
+        Ok(Session { context, memory_mb, place: Arc::new(place) })
+    }
+
+    /// The same tables and memory, with joins that sort both sides.
+    pub(super) fn merge_joins(&self) -> Session {
+        let state = self.context.state();
+        let mut config = state.config().clone();
+        config.options_mut().optimizer.prefer_hash_join = false;
+        let state = SessionStateBuilder::new_from_existing(state).with_config(config).build();
+        Session { context: SessionContext::new_with_state(state), ..self.clone() }
+    }
+
+    /// Where results are kept.
+    pub(super) fn place(&self) -> &Path {
+        self.place.path()
+    }
+
+    /// What rows under way must hold, so that what they read from stays.
+    pub(super) fn keep_alive(&self) -> Arc<dyn Any + Send + Sync> {
+        self.place.clone()
+    }
+
+    /// Makes the folder's store the one that URLs of its bucket are read from.
+    pub(super) fn register_store(&self, folder: &Folder) {
+        let store = folder.store();
+        self.context.runtime_env().register_object_store(&store.url("", false), store.object_store());
+    }
+}
+
+fn config(memory_mb: u64) -> SessionConfig {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    // With one partition, joins and aggregations are planned in ways that cannot spill.
+    let partitions = cores.max(2);
+    let mut config = SessionConfig::new().with_batch_size(BATCH_ROWS).with_target_partitions(partitions);
+    let reservation = (bytes(memory_mb) as u64 / (16 * partitions as u64)).min(SORT_RESERVATION_BYTES_MAX);
+    let options = config.options_mut();
+    options.execution.time_zone = Some("UTC".to_owned());
+    options.execution.sort_spill_reservation_bytes = usize::try_from(reservation).unwrap_or(usize::MAX);
+    options.execution.spill_compression = SpillCompression::Lz4Frame;
+    options.execution.parquet.pushdown_filters = true;
+    options.execution.parquet.schema_force_view_types = false;
+    options.execution.parquet.coerce_int96 = Some("us".to_owned());
+    options.sql_parser.map_string_types_to_utf8view = false;
+    options.sql_parser.enable_ident_normalization = true;
+    options.sql_parser.parse_float_as_decimal = false;
+    options.catalog.information_schema = false;
+    config
+}

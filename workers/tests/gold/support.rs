@@ -1,0 +1,149 @@
+//! A lake of one test: data in, jobs run, tables out.
+#![allow(dead_code, reason = "each system uses its own part of it")]
+
+use serde_json::{Map, Value};
+use workers::job::{JobContext, JobResult, run_job_on};
+use workers::lake::delta::Delta;
+use workers::lake::{CrashPoint, Folder, Lake, Partition, PartitionState, S3Access, Success};
+use workers::query::Query;
+
+/// Rows as JSON objects; dates and instants as ISO text.
+pub type JsonRows = Vec<Map<String, Value>>;
+
+/// A lake nobody else uses.
+pub struct World {
+    pub lake: Lake,
+    // Removed with the test.
+    _place: tempfile::TempDir,
+}
+
+impl World {
+    pub async fn new() -> World {
+        let place = tempfile::tempdir().unwrap();
+        let lake = match std::env::var("STEPWELL_TEST_S3") {
+            Ok(endpoint) => {
+                reqwest::Client::new().put(format!("{endpoint}/stepwell-test")).send().await.unwrap();
+                let access = S3Access {
+                    endpoint,
+                    region: "us-east-1".to_owned(),
+                    access_key_id: "test".to_owned(),
+                    secret_access_key: "test".to_owned(),
+                };
+                Lake::at(&format!("s3://stepwell-test/{}", uuid::Uuid::new_v4())).unwrap().with_s3_access(access)
+            }
+            Err(_) => Lake::at(place.path().to_str().unwrap()).unwrap(),
+        };
+        World { lake, _place: place }
+    }
+
+    /// A folder of a bucket of this lake.
+    pub fn folder(&self, bucket: &str, prefix: &str) -> Folder {
+        self.lake.folder(bucket, prefix).unwrap()
+    }
+
+    /// Runs a job on this lake.
+    pub async fn run(&self, job: &str, arguments: &[&str]) -> JobResult {
+        run(&self.lake, job, arguments).await
+    }
+
+    /// A SQL session on this lake.
+    pub fn query(&self) -> Query {
+        query(&self.lake)
+    }
+}
+
+/// Runs a job with exactly these arguments.
+pub async fn run(lake: &Lake, job: &str, arguments: &[&str]) -> JobResult {
+    let line: Vec<String> = arguments.iter().map(|&word| word.to_owned()).collect();
+    run_job_on(lake.clone(), job, &line).await
+}
+
+/// A SQL session outside of any job.
+pub fn query(lake: &Lake) -> Query {
+    Query::new(&JobContext::detached(lake.clone(), "test")).unwrap()
+}
+
+/// What `_SUCCESS` of a folder says.
+pub async fn success(folder: &Folder) -> Success {
+    let bytes = folder.get("_SUCCESS").await.unwrap_or_else(|error| panic!("{error}"));
+    serde_json::from_slice(&bytes).unwrap()
+}
+
+/// The names of the Parquet objects a reader takes: those of `_SUCCESS`, or all data where there is none.
+pub async fn parquet_objects(folder: &Folder) -> Vec<String> {
+    let (parent, name) = folder.parent().unwrap();
+    match Partition::new(parent, &name).state().await.unwrap() {
+        PartitionState::Complete(success) => success.files.into_iter().map(|file| file.name).collect(),
+        PartitionState::Legacy(objects) | PartitionState::Incomplete(objects) => {
+            objects.into_iter().map(|object| object.name).collect()
+        }
+        PartitionState::Absent => Vec::new(),
+    }
+}
+
+/// The rows of a folder of Parquet files, in the order of files and rows; none if there is no such folder.
+pub async fn parquet_rows(lake: &Lake, folder: &Folder) -> JsonRows {
+    let mut rows = Vec::new();
+    for name in parquet_objects(folder).await {
+        let query = query(lake);
+        query.parquet("t", folder, &[name], None).await.unwrap_or_else(|error| panic!("{error}"));
+        rows.extend(query.json("select * from t", &[]).await.unwrap_or_else(|error| panic!("{error}")));
+    }
+    rows
+}
+
+/// The newest rows of a Delta table, in the order of `order_by` (SQL); none if there is no table.
+pub async fn delta_rows(lake: &Lake, folder: &Folder, order_by: &str) -> JsonRows {
+    let Some(table) = Delta::open(folder).await.unwrap() else { return Vec::new() };
+    delta_rows_of(lake, &table, order_by).await
+}
+
+/// The rows of a version of a Delta table.
+pub async fn delta_rows_of(lake: &Lake, table: &Delta, order_by: &str) -> JsonRows {
+    let query = query(lake);
+    query.delta("t", table).await.unwrap_or_else(|error| panic!("{error}"));
+    query.json(&format!("select * from t order by {order_by}"), &[]).await.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Runs `act` on fresh lakes of `prepare`, with a crash before each of its writes in turn, and lets `check` look at what is
+/// left (and repair it): the lake as others see it, what `act` returned, and which crash it was, for messages.
+///
+/// A crash while locks are given back comes after the result is certain, so a result may also be a success.
+pub async fn for_each_crash_point<P, A, T, C>(prepare: P, act: A, check: C)
+where
+    P: AsyncFn() -> World,
+    A: AsyncFn(&Lake) -> T,
+    C: AsyncFn(&World, T, &str),
+{
+    let calm = prepare().await;
+    let counting = calm.lake.with_crash_point(CrashPoint::fail_at(0));
+    act(&counting).await;
+    let writes = counting.write_count();
+    assert!(writes > 0, "nothing was written");
+    for write in 1..=writes {
+        let world = prepare().await;
+        let crashing = world.lake.with_crash_point(CrashPoint::fail_at(write));
+        let acted = act(&crashing).await;
+        check(&world, acted, &format!("crash at write {write} of {writes}")).await;
+    }
+}
+
+/// A metric of the result as a number.
+#[track_caller]
+pub fn metric(result: &JobResult, name: &str) -> f64 {
+    let value = result.metrics.get(name).unwrap_or_else(|| panic!("no metric {name} in {:?}", result.metrics));
+    value.as_f64().unwrap_or_else(|| panic!("metric {name} is {value}"))
+}
+
+/// The status of a quality check of the result.
+#[track_caller]
+pub fn quality<'r>(result: &'r JobResult, table: &str, check: &str) -> &'r str {
+    let all = result.metrics.get("quality").and_then(Value::as_array).unwrap_or_else(|| panic!("no quality results"));
+    let found = all.iter().find(|one| one["table"] == table && one["check"] == check);
+    found.and_then(|one| one["status"].as_str()).unwrap_or_else(|| panic!("no check {check} of {table} in {all:?}"))
+}
+
+#[track_caller]
+pub fn expect(result: &JobResult, code: &str, exit_status: u8) {
+    assert_eq!((result.code.as_str(), result.exit_status()), (code, exit_status), "{}", result.message);
+}
