@@ -28,6 +28,9 @@ const BATCH_ROWS: usize = 8_192;
 /// What a sort sets aside for merging what it spilled, at most.
 const SORT_RESERVATION_BYTES_MAX: u64 = 10 << 20;
 
+/// What one of the runs that a sort merges takes: two batches of rather wide rows.
+const MERGED_RUN_MB: u64 = 16;
+
 #[derive(Clone)]
 pub(super) struct Session {
     pub(super) context: SessionContext,
@@ -63,12 +66,14 @@ impl Session {
         })?;
         let consumers = NonZeroUsize::new(3).expect("3 is not 0");
         let pool = TrackConsumersPool::new(FairSpillPool::new(bytes(memory_mb)), consumers);
-        let spills = DiskManagerMode::Directories(vec![place.path().to_owned()]);
-        let runtime = RuntimeEnvBuilder::new()
-            .with_memory_pool(Arc::new(pool))
-            .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(spills))
+        let spills = DiskManagerBuilder::default()
+            .with_mode(DiskManagerMode::Directories(vec![place.path().to_owned()]))
             // What the folder's file system has; the default would fail a large job on a large disk.
             .with_max_temp_directory_size(u64::MAX >> 1)
+            .with_max_spill_merge_fan_in(merge_fan_in(memory_mb));
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(pool))
+            .with_disk_manager_builder(spills)
             .build_arc()
             .map_err(|error| failure("the SQL session", &error))?;
         let state = SessionStateBuilder::new()
@@ -86,7 +91,8 @@ impl Session {
     /// The same tables and memory, with joins that sort both sides.
     pub(super) fn merge_joins(&self) -> Session {
         let state = self.context.state();
-        let mut config = state.config().clone();
+        // With a fresh one the tables would be gone.
+        let mut config = state.config().clone().with_create_default_catalog_and_schema(false);
         config.options_mut().optimizer.prefer_hash_join = false;
         let state = SessionStateBuilder::new_from_existing(state).with_config(config).build();
         Session { context: SessionContext::new_with_state(state), ..self.clone() }
@@ -109,10 +115,21 @@ impl Session {
     }
 }
 
-fn config(memory_mb: u64) -> SessionConfig {
-    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+/// How many ways a statement works at once.
+fn partitions() -> usize {
     // With one partition, joins and aggregations are planned in ways that cannot spill.
-    let partitions = cores.max(2);
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get).max(2)
+}
+
+/// Spilled runs merged at once. A merge takes the memory for all of them and gives none back, so without a bound the
+/// first sort of a statement leaves nothing to the others.
+fn merge_fan_in(memory_mb: u64) -> usize {
+    let share = memory_mb / partitions() as u64 / MERGED_RUN_MB;
+    usize::try_from(share).unwrap_or(usize::MAX).max(2)
+}
+
+fn config(memory_mb: u64) -> SessionConfig {
+    let partitions = partitions();
     let mut config = SessionConfig::new().with_batch_size(BATCH_ROWS).with_target_partitions(partitions);
     let reservation = (bytes(memory_mb) as u64 / (16 * partitions as u64)).min(SORT_RESERVATION_BYTES_MAX);
     let options = config.options_mut();
