@@ -86,7 +86,7 @@ impl Client {
             .retry_config(RetryConfig::disabled())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         if !settings.aws {
-            loader = loader.credentials_provider(local_credentials(settings, http).await);
+            loader = loader.credentials_provider(local_credentials(&settings.region, http).await);
         }
         let shared = loader.load().await;
         let client = |read_timeout| {
@@ -140,8 +140,8 @@ impl Client {
 }
 
 /// The user's credentials, or stand-ins if there are none that can be had without asking anybody.
-async fn local_credentials(settings: &Settings, http: SharedHttpClient) -> SharedCredentialsProvider {
-    let region = Region::new(settings.region.clone());
+pub(crate) async fn local_credentials(region: &str, http: SharedHttpClient) -> SharedCredentialsProvider {
+    let region = Region::new(region.to_owned());
     let surroundings = ProviderConfig::without_region().with_region(Some(region)).with_http_client(http);
     let profile = ProfileFileCredentialsProvider::builder().configure(&surroundings).build();
     let chain = CredentialsProviderChain::first_try("environment", EnvironmentVariableCredentialsProvider::new())

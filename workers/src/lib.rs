@@ -3,6 +3,7 @@
 //! A worker speaks the activity protocol and starts one process per job attempt; a job reads and writes the lake and
 //! returns a result object. Nothing here sees the orchestrator's database or engine.
 
+pub mod catalog;
 mod child;
 mod client;
 mod completion;
