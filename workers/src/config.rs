@@ -29,8 +29,8 @@ pub struct Config {
     #[arg(long, env = "STEPWELL_AWS")]
     pub aws: bool,
 
-    /// Region whose activities are served
-    #[arg(long, env = "AWS_REGION", default_value = "us-east-1")]
+    /// Region whose activities are served; where it is not given, AWS_DEFAULT_REGION's
+    #[arg(long, env = "AWS_REGION", default_value_t = default_region())]
     pub region: String,
 
     /// Token for Stepwell's REST calls (logs, reports), where the server asks for one
@@ -86,7 +86,7 @@ pub struct Config {
     pub kill_grace_seconds: f64,
 
     /// Seconds running jobs may go on after the worker was asked to stop
-    #[arg(long, env = "STEPWELL_DRAIN_SECONDS", default_value_t = 60.0)]
+    #[arg(long, env = "STEPWELL_WORKER_DRAIN_SECONDS", default_value_t = 60.0)]
     pub drain_seconds: f64,
 
     /// Also serve the jobs that test the worker itself
@@ -256,6 +256,14 @@ impl Config {
             executable,
         })
     }
+}
+
+/// The region where none is given: the older of AWS's two variables, else the one Step Functions Local has.
+fn default_region() -> String {
+    std::env::var("AWS_DEFAULT_REGION")
+        .ok()
+        .filter(|region| !region.is_empty())
+        .unwrap_or_else(|| "us-east-1".to_owned())
 }
 
 fn parse_endpoint(endpoint: &str) -> Result<Url, ConfigError> {

@@ -8,8 +8,8 @@ use chrono::NaiveDate;
 
 use super::JobError;
 
-/// Arguments every job takes.
-const COMMON: &[&str] = &["result_path", "lock_owner", "run_id"];
+/// Arguments every job takes, without dashes.
+pub const COMMON: &[&str] = &["result_path", "lock_owner", "run_id"];
 /// Arguments of the platform: accepted and not looked at.
 const PLATFORM_PREFIXES: &[&str] = &["job-", "enable-", "extra-"];
 const PLATFORM_NAMES: &[&str] = &["TempDir", "JOB_NAME", "JOB_ID", "JOB_RUN_ID", "continuous-log-logGroup"];

@@ -70,6 +70,11 @@ impl JobContext {
         self.report.lock().metrics.insert(name.to_owned(), value.into());
     }
 
+    /// Changes a metric of the result; null if there is none yet.
+    pub(crate) fn change_metric<R>(&self, name: &str, change: impl FnOnce(&mut Value) -> R) -> R {
+        change(self.report.lock().metrics.entry(name).or_insert(Value::Null))
+    }
+
     /// Adds a warning to the result, and logs it.
     pub fn warn(&self, message: impl Into<String>) {
         let message = message.into();
@@ -159,4 +164,13 @@ impl JobContext {
             Err(error) => Err(JobError::new(Code::UnexpectedError, format!("a step of the job broke off: {error}"))),
         }
     }
+}
+
+/// A context on a lake of its own, for what jobs share.
+#[cfg(test)]
+pub(crate) fn test_context() -> (tempfile::TempDir, JobContext) {
+    let place = tempfile::tempdir().expect("a folder for the test");
+    let lake = Lake::at(place.path().to_str().expect("a path of text")).expect("a lake");
+    let arguments = Arguments::parse(&[], &[]).expect("no arguments");
+    (place, JobContext::new(lake, arguments, "test".to_owned(), "test".to_owned()))
 }

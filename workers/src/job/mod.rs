@@ -12,9 +12,12 @@ mod quality;
 mod registry;
 mod result;
 mod run;
+mod stop;
 
-pub use arguments::Arguments;
 pub(crate) use arguments::parse_date;
+pub use arguments::{Arguments, COMMON as COMMON_ARGUMENTS};
+#[cfg(test)]
+pub(crate) use context::test_context;
 pub use context::{Finish, JobContext};
 pub use error::{Code, JobError};
 pub use process::{Usage, main_job, usage};
@@ -22,3 +25,4 @@ pub use quality::{QualityCheck, QualityStatus};
 pub use registry::{FunctionDefinition, FunctionRun, JobDefinition, JobRun, function, functions, job, jobs};
 pub use result::{JobResult, JobStatus, Output};
 pub use run::{run_job, run_job_on};
+pub(crate) use stop::graceful_stop;

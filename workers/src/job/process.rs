@@ -30,7 +30,8 @@ pub fn usage() -> Usage {
 }
 
 /// The whole life of a job process: logging, run, result. SIGTERM and SIGINT end it at once with status 143; its lock
-/// then passes to the task's next attempt, and what it was writing stays invisible.
+/// then passes to the task's next attempt, and what it was writing stays invisible. A job with a
+/// [`graceful_stop`](super::stop::graceful_stop) is asked by the first signal and ended by the second.
 pub fn main_job(name: &str, arguments: &[String]) -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
     // Fails only if the caller has set logging up already, which is just as well.
@@ -63,9 +64,13 @@ pub fn main_job(name: &str, arguments: &[String]) -> ExitCode {
 
 async fn stopped() {
     match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-        (Ok(mut terminate), Ok(mut interrupt)) => {
+        (Ok(mut terminate), Ok(mut interrupt)) => loop {
             tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-        }
+            if !super::stop::ask() {
+                return;
+            }
+            tracing::info!("Asked to stop: the job ends after the step it is in");
+        },
         (Err(error), _) | (_, Err(error)) => {
             tracing::warn!("Cannot listen for signals, the default action applies: {error}");
             std::future::pending::<()>().await;

@@ -1,6 +1,6 @@
 //! A folder of a store: where datasets, partitions and their files are.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
@@ -131,6 +131,14 @@ impl Folder {
     /// [`Error::Storage`].
     pub async fn put(&self, name: &str, bytes: impl Into<Bytes>) -> Result<(), Error> {
         self.store.put(&self.key_of(name), bytes.into()).await
+    }
+
+    /// Writes or replaces an object by a file of this machine, in parts if it is large; whole or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn put_file(&self, name: &str, file: &Path) -> Result<(), Error> {
+        self.store.put_file(&self.key_of(name), file).await
     }
 
     /// Writes an object that must not exist yet; `false` if it does.

@@ -11,7 +11,7 @@ use crate::job::{Code, JobError};
 use crate::lake::{Kind, audit_time};
 
 /// The rows as objects; dates `YYYY-MM-DD`, instants ISO-8601 in UTC, numbers that are not finite null.
-pub(super) fn rows(batches: &[RecordBatch]) -> Result<Vec<Map<String, Json>>, JobError> {
+pub(crate) fn rows(batches: &[RecordBatch]) -> Result<Vec<Map<String, Json>>, JobError> {
     let mut rows = Vec::with_capacity(batches.iter().map(RecordBatch::num_rows).sum());
     for batch in batches {
         let schema = batch.schema();

@@ -38,6 +38,7 @@ use crate::lake::{Codec, Folder, ParquetFile, columns_of, conform_batches, schem
 pub use crate::lake::{Column, Kind, Rows, column};
 pub(crate) use failure::rows_failure;
 pub use function::{parse_number, round_half_away, text_of_float, text_of_timestamp};
+pub(crate) use json::rows as json_rows;
 pub use parameter::Value;
 pub(crate) use session::memory_bytes;
 pub use session::{MEMORY_MB_DEFAULT, MEMORY_VARIABLE};

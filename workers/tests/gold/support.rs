@@ -7,6 +7,15 @@ use workers::lake::delta::Delta;
 use workers::lake::{CrashPoint, Folder, Lake, Partition, PartitionState, S3Access, Success};
 use workers::query::Query;
 
+/// The folder of a system's development data. They may not be passed on, so they are not in the repository.
+pub fn development_data(system: &str) -> std::path::PathBuf {
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data");
+    let place = std::env::var("STEPWELL_DEVELOPMENT_DATA").unwrap_or_else(|_| beside.to_owned());
+    let folder = std::path::Path::new(&place).join(system);
+    assert!(folder.is_dir(), "no development data in {}: set STEPWELL_DEVELOPMENT_DATA", folder.display());
+    folder
+}
+
 /// Rows as JSON objects; dates and instants as ISO text.
 pub type JsonRows = Vec<Map<String, Value>>;
 

@@ -12,7 +12,7 @@ use crate::lake::Error;
 const GZIP_STEP_BYTES: usize = 16 << 10;
 
 /// Collects text and cuts it between rows. Memory: one piece, one record and one gzip step, whatever the object holds.
-pub(super) struct Cutter {
+pub(crate) struct Cutter {
     uri: String,
     format: Format,
     gzip: Option<MultiGzDecoder<Vec<u8>>>,

@@ -23,6 +23,7 @@ use polars::prelude::DataFrame;
 
 use super::{Error, Folder, Object};
 use cell::Unknown;
+pub(crate) use cut::Cutter;
 pub use instant::{MICROS_PER_DAY, parse_instant};
 pub use parquet::conform;
 use rows::Rows;
