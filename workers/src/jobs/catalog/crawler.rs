@@ -1,10 +1,10 @@
 //! The crawler: looks at the curated tables and reports their schema and partitions, as a Glue crawler does.
 //!
-//! A table is a folder `<domain>/<table>` of the curated bucket with `ds=…` children; `compacted`, `quarantine` and whatever
-//! is hidden are not its data. The schema is that of the newest complete partition, the figures are those of each
-//! `_SUCCESS`. Nothing is written: the result's metric `tables` holds
-//! `[{database, name, location, columns, partition_keys, partitions: [{values, rows, bytes, files}]}]`, and the server that
-//! asked for the crawl puts it into its catalog.
+//! A table is a folder `<domain>/<table>` of the curated bucket with children `ds=…` or of another key; `compacted`,
+//! `quarantine` and whatever is hidden are not its data. The schema is that of the newest complete partition, the
+//! figures are those of each `_SUCCESS`. Nothing is written: the result's metric `tables` holds `[{database, name,
+//! location, columns, partition_keys, partitions: [{values, rows, bytes, files}]}]`, and the server that asked for the
+//! crawl puts it into its catalog.
 //!
 //! Source: pipelines.md 1.9.
 
@@ -17,7 +17,7 @@ use polars::prelude::{DataFrame, ParquetReader, Schema, SchemaExt, SerReader};
 use serde_json::{Value, json};
 
 use crate::job::{Code, Finish, JobContext, JobDefinition, JobError};
-use crate::lake::{Codec, Fingerprint, Folder, Object, SUCCESS_NAME, Success, hive_value, is_data};
+use crate::lake::{Codec, Fingerprint, Folder, Object, SUCCESS_NAME, Success, hive_name, hive_value, is_data};
 
 /// The job `curated-data-crawler`.
 pub const CRAWLER: JobDefinition = JobDefinition {
@@ -44,6 +44,8 @@ struct Found {
     name: String,
     location: String,
     columns: Value,
+    /// What the partitions are told apart by.
+    key: String,
     /// Ascending by value.
     partitions: Vec<Value>,
 }
@@ -105,17 +107,22 @@ async fn discover(root: &Folder) -> Result<Vec<(String, String)>, JobError> {
 async fn look(root: &Folder, domain: String, table: String) -> Result<Option<Found>, JobError> {
     let folder = root.child(&domain).child(&table);
     let mut by_day: BTreeMap<String, Vec<Object>> = BTreeMap::new();
+    let mut key: Option<String> = None;
     for object in folder.objects().await? {
+        // The first key there is; a table has one.
         if let Some((first, rest)) = object.name.split_once('/')
-            && let Some(Some(day)) = hive_value(first, "ds")
+            && let Some((found, _)) = first.split_once('=')
+            && !found.starts_with(['_', '.'])
+            && let Some(Some(day)) = hive_value(first, key.get_or_insert_with(|| found.to_owned()))
         {
             let object = Object { name: rest.to_owned(), size_bytes: object.size_bytes };
             by_day.entry(day).or_default().push(object);
         }
     }
+    let Some(key) = key else { return Ok(None) };
     let published = by_day.values().flatten().any(|object| object.name == SUCCESS_NAME);
     let days: Vec<Day> = futures::stream::iter(by_day)
-        .map(|(day, objects)| Day::read(&folder, day, objects, published))
+        .map(|(day, objects)| Day::read(&folder, &key, day, objects, published))
         .buffered(FETCHES_AT_ONCE)
         .try_collect::<Vec<Option<Day>>>()
         .await?
@@ -123,13 +130,14 @@ async fn look(root: &Folder, domain: String, table: String) -> Result<Option<Fou
         .flatten()
         .collect();
     let Some(newest) = days.iter().rev().find(|day| !day.files.is_empty()) else { return Ok(None) };
-    let columns = columns(&folder.child(&format!("ds={}", newest.value)), newest).await?;
+    let columns = columns(&folder.child(&hive_name(&key, Some(&newest.value))), newest).await?;
     tracing::info!("Found `{}` with {} partition(s)", folder.uri(), days.len());
     Ok(Some(Found {
         domain,
         name: table,
         location: format!("{}/", folder.uri()),
         columns,
+        key,
         partitions: days.iter().map(Day::described).collect(),
     }))
 }
@@ -146,12 +154,14 @@ impl Day {
     /// `None` if it is not complete: a crashed attempt in a table whose complete partitions have a `_SUCCESS`.
     async fn read(
         table: &Folder,
+        key: &str,
         value: String,
         objects: Vec<Object>,
         published: bool,
     ) -> Result<Option<Self>, JobError> {
         if objects.iter().any(|object| object.name == SUCCESS_NAME) {
-            let bytes = table.child(&format!("ds={value}")).get_optional(SUCCESS_NAME).await?.unwrap_or_default();
+            let bytes =
+                table.child(&hive_name(key, Some(&value))).get_optional(SUCCESS_NAME).await?.unwrap_or_default();
             if let Ok(success) = serde_json::from_slice::<Success>(&bytes) {
                 let files = success.files.into_iter().map(|file| (file.name, file.bytes)).collect();
                 return Ok(Some(Self { value, rows: success.rows, files }));
@@ -224,7 +234,7 @@ fn described(tables: Vec<Found>, database: &str, prefix: &str) -> Value {
             "name": format!("{prefix}{name}").to_lowercase(),
             "location": table.location,
             "columns": table.columns,
-            "partition_keys": [{ "name": "ds", "type": "string" }],
+            "partition_keys": [{ "name": table.key, "type": "string" }],
             "partitions": table.partitions,
         })
     });
@@ -318,6 +328,21 @@ mod tests {
         assert!(message.contains("ds=2024-12-06/part-00000-ab.parquet"), "{message}");
     }
 
+    #[tokio::test]
+    async fn a_table_may_have_another_partition_key() {
+        let (_place, lake) = lake();
+        let sales = lake.folder("curated", "gold/fact_sales").unwrap();
+        put_day(&sales, "2024-12-06", true).await;
+        let from = sales.child("ds=2024-12-06");
+        for name in ["part-00000-ab.parquet", SUCCESS_NAME] {
+            sales.child("date=2024-12-06").put(name, from.get(name).await.unwrap()).await.unwrap();
+            from.delete(name).await.unwrap();
+        }
+        let (_, message, tables) = crawl(&lake, &["--bucket", "curated"]).await;
+        assert_eq!(tables[0]["partition_keys"], json!([{ "name": "date", "type": "string" }]), "{message}");
+        assert_eq!(tables[0]["partitions"][0]["values"], json!(["2024-12-06"]), "{tables:#}");
+    }
+
     #[test]
     fn a_long_history_is_cut_at_its_old_end() {
         let partition = |n: usize| json!({ "values": [format!("{n:010}")], "rows": 1, "bytes": 1, "files": 1 });
@@ -326,6 +351,7 @@ mod tests {
             name: "t".to_owned(),
             location: String::new(),
             columns: json!([]),
+            key: "ds".to_owned(),
             partitions: (0..partitions).map(partition).collect(),
         };
         let mut tables = vec![table(10), table(5_000)];
@@ -344,6 +370,7 @@ mod tests {
             name: name.to_owned(),
             location: String::new(),
             columns: json!([]),
+            key: "ds".to_owned(),
             partitions: Vec::new(),
         };
         let tables = described(vec![table("a", "x"), table("b", "x"), table("b", "y")], "db", "curated_");

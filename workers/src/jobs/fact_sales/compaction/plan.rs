@@ -1,0 +1,151 @@
+//! The relational part: SQL files, completed by what the input's columns are.
+//!
+//! Nothing here runs anything, so that another engine can run the same text.
+//!
+//! Source: pipelines.md 2.4, steps 3 to 7.
+
+use super::super::columns::PROCESSED;
+use crate::query::{Column, Kind};
+
+const NORMALISED: &str = include_str!("../sql/normalised.sql");
+/// Adds `row_hash`.
+pub(super) const HASHED: &str = include_str!("../sql/hashed.sql");
+/// Keeps one row per transaction; takes the parameter `compacted_at`.
+pub(super) const DEDUPLICATED: &str = include_str!("../sql/deduplicated.sql");
+const GOLD: &str = include_str!("../sql/gold.sql");
+/// Counts for the audit; takes `date` and `late_before`.
+pub(super) const METRICS: &str = include_str!("../sql/metrics.sql");
+
+/// The largest finite float64: what is larger is infinite or not a number, in the order both engines have.
+const LARGEST: &str = "1.7976931348623157e308";
+
+/// How the input becomes rows of gold's types.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Normalised {
+    pub sql: String,
+    /// Expected columns that no file has.
+    pub missing: Vec<&'static str>,
+    /// Whether a number can be lost: only then are failures worth counting.
+    pub may_lose_numbers: bool,
+}
+
+/// The SQL over the table `source` with the columns `found`.
+pub(super) fn normalised(found: &[Column]) -> Normalised {
+    let kind_of = |name: &str| found.iter().find(|column| column.name == name).map(|column| column.kind);
+    let mut plan = Normalised { sql: NORMALISED.to_owned(), missing: Vec::new(), may_lose_numbers: false };
+    let mut failures = Vec::new();
+    for column in PROCESSED {
+        let name = match &column.name {
+            std::borrow::Cow::Borrowed(name) => *name,
+            std::borrow::Cow::Owned(_) => unreachable!("the columns of a constant are constants"),
+        };
+        let expression = match kind_of(name) {
+            Some(kind) => expression(&format!("source.{name}"), kind, column.kind),
+            None => {
+                plan.missing.push(name);
+                null(column.kind)
+            }
+        };
+        if let Some(kind @ (Kind::Text | Kind::Float64)) = kind_of(name)
+            && matches!(column.kind, Kind::Int64 | Kind::Float64)
+        {
+            let given = match kind {
+                Kind::Text => format!("trim(source.{name}) <> ''"),
+                _ => format!("source.{name} is not null"),
+            };
+            failures.push(format!("case when {given} and ({expression}) is null then 1 else 0 end"));
+        }
+        plan.sql = plan.sql.replace(&format!("{{{{{name}}}}}"), &expression);
+    }
+    plan.may_lose_numbers = !failures.is_empty();
+    let failures = if failures.is_empty() { "0".to_owned() } else { failures.join(" + ") };
+    plan.sql = plan.sql.replace("{{parse_failures}}", &failures);
+    plan
+}
+
+/// How a column of type `found` becomes one of type `wanted`.
+fn expression(column: &str, found: Kind, wanted: Kind) -> String {
+    match (wanted, found) {
+        (Kind::Text, _) => text(column, found),
+        (Kind::Timestamp, _) => instant(column, found),
+        (Kind::Float64, Kind::Float64) => format!("case when abs({column}) <= {LARGEST} then {column} end"),
+        (Kind::Float64, Kind::Int32 | Kind::Int64) => format!("cast({column} as double)"),
+        (Kind::Float64, Kind::Text) => format!("sw_parse_number({column})"),
+        (Kind::Int64, Kind::Int32 | Kind::Int64) => format!("cast({column} as bigint)"),
+        (Kind::Int64, Kind::Float64) => whole(column),
+        (Kind::Int64, Kind::Text) => whole(&format!("sw_parse_number({column})")),
+        _ => null(wanted),
+    }
+}
+
+/// A key or label as text; blank is null.
+pub(super) fn text(column: &str, found: Kind) -> String {
+    match found {
+        Kind::Text => format!("nullif(trim({column}), '')"),
+        Kind::Float64 => format!("sw_text_f64({column})"),
+        Kind::Timestamp => format!("sw_text_ts({column})"),
+        Kind::Int32 | Kind::Int64 | Kind::Boolean | Kind::Date => format!("cast({column} as string)"),
+    }
+}
+
+/// An instant.
+pub(super) fn instant(column: &str, found: Kind) -> String {
+    match found {
+        Kind::Timestamp => column.to_owned(),
+        // By way of text, so that all instants are of one type.
+        Kind::Date => format!("sw_parse_ts(cast({column} as string))"),
+        Kind::Text => format!("sw_parse_ts({column})"),
+        Kind::Int32 | Kind::Int64 | Kind::Float64 | Kind::Boolean => null(Kind::Timestamp),
+    }
+}
+
+/// A whole number, or null if it has a fraction or does not fit.
+fn whole(number: &str) -> String {
+    format!("case when {number} = floor({number}) and abs({number}) < 9.2e18 then cast({number} as bigint) end")
+}
+
+/// A null of a type.
+pub(super) fn null(kind: Kind) -> String {
+    let name = match kind {
+        Kind::Text => "string",
+        Kind::Int32 => "int",
+        Kind::Int64 => "bigint",
+        Kind::Float64 => "double",
+        Kind::Boolean => "boolean",
+        Kind::Date => "date",
+        Kind::Timestamp => return "sw_parse_ts(cast(null as string))".to_owned(),
+    };
+    format!("cast(null as {name})")
+}
+
+/// The gold partition, with the columns of a dimension if there is one: `, d.a as a` and ` left join …`.
+pub(super) fn gold(dimension: Option<(&str, &str)>) -> String {
+    let (columns, join) = dimension.unwrap_or_default();
+    GOLD.replace("{{dimension_columns}}", columns).replace("{{dimension_join}}", join)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::column;
+
+    #[test]
+    fn every_placeholder_is_replaced_whatever_the_files_have() {
+        for kind in [Kind::Text, Kind::Int32, Kind::Int64, Kind::Float64, Kind::Boolean, Kind::Date, Kind::Timestamp] {
+            let found: Vec<Column> = PROCESSED.iter().map(|column| Column::new(column.name.clone(), kind)).collect();
+            let plan = normalised(&found);
+            assert!(!plan.sql.contains("{{") && plan.missing.is_empty(), "{kind:?}: {}", plan.sql);
+            assert_eq!(plan.may_lose_numbers, matches!(kind, Kind::Text | Kind::Float64), "{kind:?}");
+        }
+        assert_eq!(normalised(&[]).missing.len(), PROCESSED.len());
+        let gold = gold(None);
+        assert!(!gold.contains("{{") && gold.contains("from deduplicated g\norder by"), "{gold}");
+    }
+
+    #[test]
+    fn a_column_nobody_expects_is_left_out() {
+        let plan = normalised(&[column("store_id", Kind::Text), column("raw_row", Kind::Text)]);
+        assert!(!plan.sql.contains("raw_row"), "{}", plan.sql);
+        assert!(!plan.missing.contains(&"store_id") && plan.missing.contains(&"transaction_id"));
+    }
+}
