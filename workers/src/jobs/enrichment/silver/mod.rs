@@ -1,0 +1,187 @@
+//! Silver: each raw file is appended to the Delta table once, in the columns of [`SILVER`], enriched by the lookups.
+//!
+//! A file is told by its content. It is read in pieces of at most [`PIECE_ROWS`] rows; a piece is one Delta commit that
+//! carries the transaction id (`enrichment_silver:<digest>`, number of the piece), so that a file that comes again, under
+//! whatever name, and an attempt after a crash append nothing twice.
+//!
+//! Source: pipelines.md 4.2.
+
+mod lookup;
+mod raw_rows;
+mod record;
+mod source;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde_json::Value;
+
+use self::lookup::Lookups;
+use self::record::Record;
+use self::source::Source;
+use super::bad_records::BadRecords;
+use super::columns::{PARTITION, SILVER};
+use super::settings;
+use crate::job::{Code, Finish, JobContext, JobDefinition, JobError, QualityCheck, QualityStatus};
+use crate::lake::delta::{Delta, Write, Written};
+use crate::lake::read::Format;
+use crate::query::Query;
+
+/// The job `enrichment-silver`.
+pub const SILVER_JOB: JobDefinition = JobDefinition {
+    name: "enrichment-silver",
+    summary: "Appends raw transactions, enriched by the lookups, to the silver Delta table; each file once.",
+    arguments: &[
+        "environment",
+        "root",
+        "ds",
+        "raw_path",
+        "lookup_path",
+        "users_lookup",
+        "products_lookup",
+        "plans_lookup",
+        "ip_risk_lookup",
+        "gold_read_path",
+        "silver_bad_records_path",
+    ],
+    run: start,
+};
+
+/// Rows joined and committed at once: some tens of megabytes. Part of what a transaction id means, so it never changes.
+const PIECE_ROWS: usize = 50_000;
+
+fn start(context: &JobContext) -> BoxFuture<'_, Result<Finish, JobError>> {
+    run(context).boxed()
+}
+
+async fn run(context: &JobContext) -> Result<Finish, JobError> {
+    let mut raw = settings::folder(context, "raw_path", "raw/stream_input")?;
+    if context.arguments.optional("ds").is_some() {
+        raw = raw.child(&format!("ds={}", context.arguments.date("ds")?));
+    }
+    let silver = settings::silver(context)?;
+    let bad_records = settings::folder(context, "silver_bad_records_path", "bad_records/silver")?;
+    let mut objects = raw.data_objects().await?;
+    let before = objects.len();
+    objects.retain(|object| Format::of_name(&object.name) == Some(Format::Json));
+    if objects.len() < before {
+        context.warn(format!("{} object(s) of `{}` are no JSON lines: left alone", before - objects.len(), raw.uri()));
+    }
+    context.metric("raw_objects", objects.len());
+    if objects.is_empty() {
+        return Ok(Finish::skipped(Code::NoRawData, format!("no raw data in `{}`", raw.uri())));
+    }
+    let lookups = Lookups::read(context).await?;
+    context.lock_folder(&silver).await?;
+    let table = Delta::create(&silver, &SILVER, &[PARTITION], "silver").await?;
+    let mut ingest = Ingest { context, lookups, table, totals: Totals::default() };
+    for object in &objects {
+        let source = Source::new(&raw, object);
+        let digest = source.digest().await?;
+        let mut bad = BadRecords::into(bad_records.child(&format!("file={digest}")));
+        ingest.file(&source, &digest, &mut bad).await?;
+        ingest.totals.bad += bad.finish().await?;
+    }
+    ingest.finish()
+}
+
+#[derive(Default)]
+struct Totals {
+    files_ingested: u64,
+    files_known: u64,
+    records: u64,
+    bad: u64,
+    malformed_ips: u64,
+    written: Option<Written>,
+}
+
+struct Ingest<'a> {
+    context: &'a JobContext,
+    lookups: Lookups,
+    table: Delta,
+    totals: Totals,
+}
+
+impl Ingest<'_> {
+    async fn file(&mut self, source: &Source<'_>, digest: &str, bad: &mut BadRecords) -> Result<(), JobError> {
+        let application = format!("enrichment_silver:{digest}");
+        let done = self.table.transaction(&application).await?.unwrap_or(-1);
+        let mut pieces = source.pieces();
+        let mut records: Vec<Record> = Vec::new();
+        let (mut piece, mut added) = (0, 0);
+        while let Some(text) = pieces.next().await? {
+            for line in text.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
+                match record::parse(line) {
+                    Ok(record) => records.push(record),
+                    Err((reason, kept)) => bad.add(&reason, &kept).await?,
+                }
+                if records.len() == PIECE_ROWS {
+                    added += self.piece(&application, piece, done, std::mem::take(&mut records)).await?;
+                    piece += 1;
+                }
+            }
+        }
+        // The last piece may be empty: it says that the file is in.
+        added += self.piece(&application, piece, done, records).await?;
+        let name = source.uri();
+        if done >= piece {
+            self.totals.files_known += 1;
+            tracing::info!("`{name}` is in silver already: nothing appended");
+        } else {
+            self.totals.files_ingested += 1;
+            tracing::info!(row_count = added, "Appended {added} row(s) of `{name}` to silver");
+        }
+        Ok(())
+    }
+
+    /// Appends a piece, unless it is in; how many rows.
+    async fn piece(&mut self, app: &str, number: i64, done: i64, records: Vec<Record>) -> Result<u64, JobError> {
+        self.totals.records += records.len() as u64;
+        self.totals.malformed_ips += records.iter().filter(|record| record.malformed_ip).count() as u64;
+        if number <= done {
+            return Ok(0);
+        }
+        let query = Query::new(self.context)?;
+        self.lookups.register(&query)?;
+        query.rows("raw", &raw_rows::COLUMNS, vec![raw_rows::batch(&records)?])?;
+        let rows = query.stream(include_str!("../sql/silver.sql"), &[], &SILVER).await?;
+        let written = self.table.write(rows, Write::Append, Some((app, number)), &self.context.run_id).await?;
+        let rows = written.rows;
+        self.totals.written = Some(match self.totals.written.take() {
+            None => written,
+            Some(before) => Written {
+                version: written.version,
+                rows: before.rows + written.rows,
+                files: before.files + written.files,
+                bytes: before.bytes + written.bytes,
+            },
+        });
+        Ok(rows)
+    }
+
+    fn finish(self) -> Result<Finish, JobError> {
+        let Ingest { context, table, totals, .. } = self;
+        context.metric("files_ingested", totals.files_ingested);
+        context.metric("files_known", totals.files_known);
+        context.metric("records", totals.records);
+        context.metric("bad_records", totals.bad);
+        context.metric("silver_version", table.version());
+        let malformed = totals.malformed_ips;
+        context.quality(QualityCheck {
+            table: "silver".to_owned(),
+            check: "ip_address format".to_owned(),
+            status: if malformed == 0 { QualityStatus::Pass } else { QualityStatus::Warn },
+            expected: Value::from(0),
+            actual: Value::from(malformed),
+            tolerance: Value::from(0),
+            details: format!("{malformed} of {} addresses are not four groups of digits", totals.records),
+        });
+        let Some(written) = totals.written else {
+            let known = totals.files_known;
+            return Ok(Finish::skipped(Code::IdempotentSkip, format!("all {known} file(s) are in silver already")));
+        };
+        context.metric("rows", written.rows);
+        let message = format!("appended {} row(s) of {} file(s) to silver", written.rows, totals.files_ingested);
+        context.delta_output(&table, &written);
+        Ok(Finish::succeeded(message))
+    }
+}

@@ -1,0 +1,89 @@
+//! A raw file: who it is, by its content, and its lines, in bounded memory.
+
+use sha2::{Digest, Sha256};
+
+use crate::job::JobError;
+use crate::lake::read::{Cutter, Format};
+use crate::lake::{Folder, Object};
+
+/// Files are fetched in ranges of this size.
+const RANGE_BYTES: u64 = 8 << 20;
+
+/// A raw object of JSON lines, `.gz` or not.
+#[derive(Debug)]
+pub struct Source<'a> {
+    folder: &'a Folder,
+    object: &'a Object,
+}
+
+impl<'a> Source<'a> {
+    /// The object of a folder.
+    pub fn new(folder: &'a Folder, object: &'a Object) -> Source<'a> {
+        Source { folder, object }
+    }
+
+    /// Where it is.
+    pub fn uri(&self) -> String {
+        self.folder.uri_of(&self.object.name)
+    }
+
+    /// SHA-256 of its bytes, the first 32 hex digits: the same file delivered under another name is the same.
+    ///
+    /// # Errors
+    /// `STORAGE_ERROR`.
+    pub async fn digest(&self) -> Result<String, JobError> {
+        let mut digest = Sha256::new();
+        let mut at = 0;
+        while let Some(bytes) = self.range(&mut at).await? {
+            digest.update(&bytes);
+        }
+        Ok(hex::encode(&digest.finalize()[..16]))
+    }
+
+    /// Its lines, in order, a piece of whole lines at a time.
+    pub fn pieces(&self) -> Pieces<'a> {
+        let gzip = self.object.name.ends_with(".gz");
+        let cutter = Cutter::new(self.uri(), Format::Json, gzip);
+        Pieces { source: Source { ..*self }, cutter: Some(cutter), at: 0 }
+    }
+
+    async fn range(&self, at: &mut u64) -> Result<Option<bytes::Bytes>, JobError> {
+        if *at >= self.object.size_bytes {
+            return Ok(None);
+        }
+        let end = (*at + RANGE_BYTES).min(self.object.size_bytes);
+        let bytes = self.folder.get_range(&self.object.name, *at..end).await?;
+        *at = end;
+        Ok(Some(bytes))
+    }
+}
+
+/// The reading of a file in progress.
+pub struct Pieces<'a> {
+    source: Source<'a>,
+    cutter: Option<Cutter>,
+    at: u64,
+}
+
+impl Pieces<'_> {
+    /// The next lines as one text; `None` at the end. May be empty where a record spans ranges.
+    ///
+    /// # Errors
+    /// `STORAGE_ERROR`; `SCHEMA_VALIDATION_FAILED` for a broken gzip stream or a line beyond every limit.
+    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, JobError> {
+        let Some(mut cutter) = self.cutter.take() else { return Ok(None) };
+        let mut text = Vec::new();
+        let mut take = |piece: &[u8]| {
+            text.extend_from_slice(piece);
+            Ok(())
+        };
+        match self.source.range(&mut self.at).await? {
+            Some(bytes) => {
+                cutter.push(&bytes, &mut take)?;
+                self.cutter = Some(cutter);
+            }
+            None => cutter.finish(&mut take)?,
+        }
+        Ok(Some(text))
+    }
+}

@@ -1,0 +1,10 @@
+//! enrichment_gold: silver, gold, the stream and its checkpoint, maintenance. Source: pipelines.md 4, 6.2, 6.3.
+
+mod crash;
+mod edge;
+mod figures;
+mod maintenance;
+mod processes;
+mod readers;
+mod stream;
+mod world;
