@@ -1,0 +1,139 @@
+//! The four gold tables: one way of making them, four descriptions.
+//!
+//! A run takes the table's lock, leaves a record of itself, reads its window of silver, computes the whole result, checks it,
+//! and publishes it with one Delta commit. A check that fails stops it before that.
+//!
+//! Source: pipelines.md 5.2 to 5.7.
+
+mod input;
+mod publish;
+mod record;
+mod run;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use super::argument::arguments;
+use super::table::{self, ORDER_ITEMS, ORDERS, PRODUCTS, Source, TableShape};
+use crate::job::{Finish, JobContext, JobDefinition, JobError};
+
+/// How a table takes its new rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Replace {
+    /// The days of the window; others stay as they are.
+    Window,
+    /// Everything.
+    Table,
+}
+
+/// A gold table and how it is made.
+#[derive(Debug)]
+pub(super) struct GoldJob {
+    /// The table.
+    pub table: &'static TableShape,
+    /// Its key.
+    pub key: &'static str,
+    /// The silver tables it reads.
+    sources: &'static [&'static Source],
+    /// The argument of the window's length, and its default in days.
+    window: (&'static str, u64),
+    /// The statement that computes it, without the columns that tell of the run.
+    statement: &'static str,
+    replace: Replace,
+}
+
+impl GoldJob {
+    /// The silver tables it reads, as the column `silver_source_tables` names them.
+    pub fn source_tables(&self) -> String {
+        self.sources.iter().map(|source| format!("silver.{}", source.name)).collect::<Vec<_>>().join(",")
+    }
+
+    /// Whether it reads this silver table.
+    pub fn reads(&self, source: &Source) -> bool {
+        self.sources.iter().any(|read| read.name == source.name)
+    }
+}
+
+pub(super) const DAILY: GoldJob = GoldJob {
+    table: &table::DAILY_SALES,
+    key: "date",
+    sources: &[&ORDERS, &ORDER_ITEMS],
+    window: ("days-back", 30),
+    statement: include_str!("../sql/gold/daily_sales.sql"),
+    replace: Replace::Window,
+};
+
+pub(super) const PRODUCT: GoldJob = GoldJob {
+    table: &table::PRODUCT_PERFORMANCE,
+    key: "product_id",
+    sources: &[&PRODUCTS, &ORDERS, &ORDER_ITEMS],
+    window: ("lookback-days", 30),
+    statement: include_str!("../sql/gold/product_performance.sql"),
+    replace: Replace::Table,
+};
+
+pub(super) const DEPARTMENT: GoldJob = GoldJob {
+    table: &table::DEPARTMENT_ANALYTICS,
+    key: "department",
+    sources: &[&PRODUCTS, &ORDERS, &ORDER_ITEMS],
+    window: ("lookback-days", 30),
+    statement: include_str!("../sql/gold/department_analytics.sql"),
+    replace: Replace::Table,
+};
+
+pub(super) const CUSTOMER: GoldJob = GoldJob {
+    table: &table::CUSTOMER_INSIGHTS,
+    key: "user_id",
+    sources: &[&ORDERS],
+    window: ("lookback-days", 90),
+    statement: include_str!("../sql/gold/customer_insights.sql"),
+    replace: Replace::Table,
+};
+
+/// The job `daily-sales`.
+pub(crate) const DAILY_SALES: JobDefinition = JobDefinition {
+    name: "daily-sales",
+    summary: "Sales, orders and customers by day; replaces the days of the window.",
+    arguments: arguments!["date", "days-back", "days_back"],
+    run: daily_sales,
+};
+
+/// The job `product-performance`.
+pub(crate) const PRODUCT_PERFORMANCE: JobDefinition = JobDefinition {
+    name: "product-performance",
+    summary: "Quantity, sales and reorders of every product sold in the window.",
+    arguments: arguments!["date", "lookback-days", "lookback_days"],
+    run: product_performance,
+};
+
+/// The job `department-analytics`.
+pub(crate) const DEPARTMENT_ANALYTICS: JobDefinition = JobDefinition {
+    name: "department-analytics",
+    summary: "Sales, products, customers and orders of every department in the window.",
+    arguments: arguments!["date", "lookback-days", "lookback_days"],
+    run: department_analytics,
+};
+
+/// The job `customer-insights`.
+pub(crate) const CUSTOMER_INSIGHTS: JobDefinition = JobDefinition {
+    name: "customer-insights",
+    summary: "Spending and segment (recency, frequency, amount) of every customer of the window.",
+    arguments: arguments!["date", "lookback-days", "lookback_days"],
+    run: customer_insights,
+};
+
+fn daily_sales(context: &JobContext) -> BoxFuture<'_, Result<Finish, JobError>> {
+    run::run(context, &DAILY).boxed()
+}
+
+fn product_performance(context: &JobContext) -> BoxFuture<'_, Result<Finish, JobError>> {
+    run::run(context, &PRODUCT).boxed()
+}
+
+fn department_analytics(context: &JobContext) -> BoxFuture<'_, Result<Finish, JobError>> {
+    run::run(context, &DEPARTMENT).boxed()
+}
+
+fn customer_insights(context: &JobContext) -> BoxFuture<'_, Result<Finish, JobError>> {
+    run::run(context, &CUSTOMER).boxed()
+}

@@ -1,0 +1,130 @@
+//! The quality checks of the gold tables: measured by statements, judged by rules.
+//!
+//! A statement counts (`sql/check/*.sql`), a rule makes of the counts a [`Check`] with its tolerance. Rules are plain functions
+//! of numbers, so that each can be shown to fail. Source: pipelines.md 5.6.
+
+mod check;
+mod input;
+mod report;
+mod result;
+mod trend;
+
+use serde_json::{Map, Value as Json};
+
+use super::gold::GoldJob;
+use super::table::{ORDER_ITEMS, PRODUCTS, columns};
+use super::window::Window;
+use crate::job::{JobError, QualityStatus};
+use crate::query::{Query, Value};
+use check::Check;
+pub(super) use report::Report;
+
+/// Columns that publishing adds, after the result was computed.
+const ADDED: [&str; 5] = ["silver_source_tables", "processing_timestamp", "layer", "year", "month"];
+
+/// What the checks need to know of the run.
+#[derive(Debug)]
+pub(super) struct Facts<'a> {
+    /// The table.
+    pub job: &'a GoldJob,
+    /// Its window.
+    pub window: Window,
+    /// Whether the table exists already.
+    pub stored: bool,
+    /// Whether columns are checked.
+    pub validate_schema: bool,
+    /// How long the run has taken so far.
+    pub run_seconds: f64,
+    /// How long it may take.
+    pub timeout_seconds: f64,
+}
+
+/// The counts of one statement; what is absent or null counts as 0.
+#[derive(Clone, Debug, Default)]
+struct Counts(Map<String, Json>);
+
+impl Counts {
+    fn get(&self, name: &str) -> f64 {
+        self.0.get(name).and_then(Json::as_f64).unwrap_or_default()
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).and_then(Json::as_str)
+    }
+
+    fn is_null(&self, name: &str) -> bool {
+        self.0.get(name).is_none_or(Json::is_null)
+    }
+}
+
+/// Checks the table `result` and the window's input. Tables the query must know: `order_window`, `stored`, `result` and, by
+/// what the job reads, `item_scope`, `products`.
+///
+/// # Errors
+/// Those of the statements.
+pub(super) async fn judge(query: &Query, facts: &Facts<'_>, parameters: &[(&str, Value)]) -> Result<Report, JobError> {
+    let job = facts.job;
+    let mut checks = vec![schema(query, facts).await?];
+    let first = |statement: &'static str| async move {
+        let mut rows = query.json(statement, parameters).await?;
+        Ok::<_, JobError>(Counts(if rows.is_empty() { Map::new() } else { rows.swap_remove(0) }))
+    };
+    let orders = first(include_str!("../sql/check/orders.sql")).await?;
+    checks.extend(input::orders(&orders));
+    checks.push(input::freshness(&orders, facts));
+    if job.reads(&ORDER_ITEMS) {
+        let items = first(include_str!("../sql/check/items.sql")).await?;
+        let products = match job.reads(&PRODUCTS) {
+            true => Some(first(include_str!("../sql/check/products.sql")).await?),
+            false => None,
+        };
+        checks.extend(input::items(&items, products.as_ref()));
+    }
+    match job.table.name {
+        "daily_sales" => {
+            checks.extend(result::daily_sales(&first(include_str!("../sql/check/daily_sales.sql")).await?));
+            checks.extend(trend::day(&first(include_str!("../sql/check/trend.sql")).await?));
+        }
+        "product_performance" => checks
+            .extend(result::product_performance(&first(include_str!("../sql/check/product_performance.sql")).await?)),
+        "department_analytics" => checks
+            .extend(result::department_analytics(&first(include_str!("../sql/check/department_analytics.sql")).await?)),
+        _ => {
+            checks.extend(result::customer_insights(&first(include_str!("../sql/check/customer_insights.sql")).await?))
+        }
+    }
+    let rows = match job.table.name {
+        "daily_sales" => first(include_str!("../sql/check/rows_daily_sales.sql")).await?,
+        _ => first(include_str!("../sql/check/rows_table.sql")).await?,
+    };
+    checks.push(trend::rows(&rows, facts.stored));
+    Ok(Report::new(job.table.name, facts.window.to, checks))
+}
+
+/// Names, order and types of the computed columns.
+async fn schema(query: &Query, facts: &Facts<'_>) -> Result<Check, JobError> {
+    let spell = |column: &crate::query::Column| format!("{} {:?}", column.name, column.kind);
+    let declared = columns(facts.job.table.fields);
+    let expected: Vec<String> = declared.iter().filter(|column| !ADDED.contains(&&*column.name)).map(spell).collect();
+    if !facts.validate_schema {
+        return Ok(Check::skipped("schema", "switched off by ECOM_SCHEMA_VALIDATION"));
+    }
+    let actual: Vec<String> = query.columns("result").await?.iter().map(spell).collect();
+    Ok(result::schema(&expected, &actual))
+}
+
+/// The worst of some outcomes.
+fn worst(statuses: impl Iterator<Item = QualityStatus>) -> QualityStatus {
+    let mut worst = QualityStatus::Pass;
+    for status in statuses {
+        match status {
+            QualityStatus::Fail => return status,
+            QualityStatus::Warn => worst = status,
+            QualityStatus::Pass => {}
+        }
+    }
+    worst
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+//! All checks of a run: what is written, reported, and whether the table may be published.
+
+use chrono::NaiveDate;
+use serde_json::{Value as Json, json};
+
+use super::check::Check;
+use super::worst;
+use crate::job::{Code, JobContext, QualityCheck, QualityStatus};
+
+/// The checks of one table and run.
+#[derive(Debug)]
+pub(in crate::jobs::ecommerce) struct Report {
+    table: &'static str,
+    date: NaiveDate,
+    checks: Vec<Check>,
+}
+
+fn name(status: QualityStatus) -> &'static str {
+    match status {
+        QualityStatus::Pass => "PASS",
+        QualityStatus::Warn => "WARN",
+        QualityStatus::Fail => "FAIL",
+    }
+}
+
+impl Report {
+    pub(super) fn new(table: &'static str, date: NaiveDate, checks: Vec<Check>) -> Report {
+        Report { table, date, checks }
+    }
+
+    /// `PASS`, `WARN` or `FAIL`: the worst of the checks.
+    pub fn status(&self) -> &'static str {
+        name(worst(self.checks.iter().map(|check| check.status)))
+    }
+
+    /// Why the table must not be published, with the code of the failure.
+    pub fn refusal(&self) -> Option<(Code, String)> {
+        let failed: Vec<&Check> = self.checks.iter().filter(|check| check.status == QualityStatus::Fail).collect();
+        let code = match failed.iter().any(|check| check.name == "schema") {
+            true => Code::SchemaValidationFailed,
+            false => Code::DqFailed,
+        };
+        let why: Vec<String> = failed
+            .iter()
+            .map(|check| {
+                format!("{}: expected {}, found {} ({})", check.name, check.expected, check.actual, check.details)
+            })
+            .collect();
+        (!failed.is_empty()).then(|| (code, why.join("; ")))
+    }
+
+    /// Reports every check with the run.
+    pub fn tell(&self, context: &JobContext) {
+        context.metric("dq_status", self.status());
+        for check in &self.checks {
+            context.quality(QualityCheck {
+                table: self.table.to_owned(),
+                check: check.name.to_owned(),
+                status: check.status,
+                expected: check.expected.clone(),
+                actual: check.actual.clone(),
+                tolerance: check.tolerance.clone(),
+                details: check.details.clone(),
+            });
+        }
+    }
+
+    /// The object that is written beside the table.
+    ///
+    /// Source: pipelines.md 5.6.
+    pub fn to_json(&self) -> Json {
+        let checks = self.checks.iter().map(|check| {
+            json!({
+                "name": check.name,
+                "status": name(check.status),
+                "expected": check.expected,
+                "actual": check.actual,
+                "tolerance": check.tolerance,
+                "details": check.details,
+            })
+        });
+        json!({
+            "table": self.table,
+            "date": self.date.to_string(),
+            "status": self.status(),
+            "checks": checks.collect::<Vec<_>>(),
+        })
+    }
+
+    /// The outcome of a check by name.
+    #[cfg(test)]
+    pub fn outcome(&self, check: &str) -> &'static str {
+        self.checks.iter().find(|found| found.name == check).map_or("absent", |found| name(found.status))
+    }
+}

@@ -1,0 +1,3 @@
+-- The whole new table.
+select r.*, ${sources} as silver_source_tables, ${now} as processing_timestamp, 'gold' as layer
+from result as r
