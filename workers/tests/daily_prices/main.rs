@@ -1,8 +1,8 @@
-//! The daily-prices jobs end to end, on `file://` in a folder of their own, or on the S3 server that
-//! `STEPWELL_TEST_S3=http://127.0.0.1:<port>` names.
-#![allow(clippy::unwrap_used)]
+//! The daily-prices jobs end to end, on `file://` in a folder of their own and on `s3://`.
+#![allow(clippy::unwrap_used, reason = "helpers of tests, where a panic is the failure that is wanted")]
 
 mod compaction;
 mod crash;
+mod s3;
 mod support;
 mod transform;

@@ -9,6 +9,9 @@ use workers::lake::{Folder, Lake, Partition, S3Access, Table};
 /// Where raw data of `interval=1d`, `yahoo_finance` lie.
 pub const RAW_PREFIX: &str = "market/prices/interval=1d/data_source=yahoo_finance/";
 
+/// The S3 server to use, `http://127.0.0.1:<port>`; folders without it.
+pub const S3_VARIABLE: &str = "STEPWELL_TEST_S3";
+
 /// A lake nobody else uses.
 pub struct World {
     pub lake: Lake,
@@ -19,7 +22,7 @@ pub struct World {
 impl World {
     pub async fn new() -> World {
         let place = tempfile::tempdir().unwrap();
-        let lake = match std::env::var("STEPWELL_TEST_S3") {
+        let lake = match std::env::var(S3_VARIABLE) {
             Ok(endpoint) => {
                 reqwest::Client::new().put(format!("{endpoint}/stepwell-test")).send().await.unwrap();
                 let access = S3Access {

@@ -3,4 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod delta;
+mod ecommerce;
+mod enrichment;
+mod fact_sales;
+mod star_schema;
 mod support;
