@@ -1,4 +1,4 @@
-// The one script: theme, live fragments, copying and the keyboard. Every page works without it.
+// Theme, live fragments, copying and the keyboard. Every page works without it; graph.js and grid.js add to it.
 "use strict";
 (() => {
   const root = document.documentElement;
@@ -48,6 +48,8 @@
     const next = document.importNode(part, true);
     old.replaceWith(next);
     fragments.set(part.id, markup);
+    // Others dress what is theirs before it is scrolled to where it was.
+    document.dispatchEvent(new CustomEvent("stepwell:fragment", { detail: next }));
     const keep = !swap || part.id !== "panel";
     if (keep) all("details", next).forEach((details, n) => {
       const name = key(details, n);
@@ -118,16 +120,6 @@
   function dress() {
     all("[data-copy-from]").forEach((button) => { button.hidden = false; });
     all("[data-needless]").forEach((button) => { button.hidden = true; });
-  }
-
-  // The state to look at: the selected one, else one that failed or runs, else the first.
-  function bringToSight(box) {
-    const states = [".state.selected", ".state.is-failed, .state.is-timed-out", ".state.is-running, .state.is-waiting", ".state"];
-    const state = states.map((selector) => box.querySelector(selector)).find(Boolean);
-    if (!state) return;
-    const [inner, outer] = [state.getBoundingClientRect(), box.getBoundingClientRect()];
-    box.scrollTop += inner.top - outer.top - Math.max(0, (box.clientHeight - inner.height) / 3);
-    box.scrollLeft += inner.left - outer.left - Math.max(0, (box.clientWidth - inner.width) / 2);
   }
 
   async function copy(text, element) {
@@ -211,7 +203,6 @@
     remember();
     dress();
     all("[data-theme-toggle], [data-help]").forEach((button) => { button.hidden = false; });
-    all("[data-graph]").forEach(bringToSight);
     all("[data-scroll-end]").forEach((box) => { box.scrollLeft = box.scrollWidth; });
     all("[data-follow]").forEach((box) => { box.scrollTop = box.scrollHeight; });
     tick();

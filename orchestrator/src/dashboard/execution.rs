@@ -19,10 +19,12 @@ use super::moment::{Moment, Took};
 use super::page::{Chrome, encode, execution_path, html, pipeline_path, shorten};
 use super::panel::Panel;
 use super::problem::Problem;
+use super::results::ResultsView;
 use super::timeline::{Block, Timeline, timeline};
 use super::visit::Visits;
 use super::why::{Why, culprit, why};
 use super::{Dashboard, history};
+use crate::pipeline::Results;
 use crate::store::{ExecutionRecord, ExecutionStatus, Page, Store};
 
 /// The page's parameters.
@@ -66,6 +68,7 @@ pub struct ExecutionPage {
     why: Option<Why>,
     graph: Option<Graph>,
     panel: Panel,
+    results: Option<ResultsView>,
     timeline: Timeline,
     table: HistoryTable,
     at: u64,
@@ -200,6 +203,8 @@ impl ExecutionPage {
                 .of(&facts.definition)
                 .map(|drawing| paint(&drawing, &visits, state.as_deref(), &base.to_string())),
             panel: Panel::new(&facts, &visits, index, state.as_deref(), parameters.tab.as_deref(), &address),
+            // What was reported is known of now only, not of the past that is walked through.
+            results: if walking { None } else { ResultsView::new("results", &Results::of_reports(&facts.reports)) },
             timeline: timeline(&visits, record.started_at, record.stopped_at, facts.now),
             table: HistoryTable::new(&facts, &visits, parameters, &address),
             walk_fields: address.hidden(&["at", "after"]),

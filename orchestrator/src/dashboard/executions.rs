@@ -8,11 +8,12 @@ use serde::Deserialize;
 
 use super::Dashboard;
 use super::address::Address;
+use super::failure::explain;
 use super::mark::Mark;
 use super::moment::{Moment, Took};
 use super::page::{Chrome, execution_path, html, pipeline_path};
 use super::problem::Problem;
-use super::why::{explain, last_segment};
+use super::why::last_segment;
 use crate::store::{ExecutionFilter, ExecutionRecord, ExecutionStatus, Page};
 
 /// Rows of a page.

@@ -7,7 +7,7 @@ use super::mark::Mark;
 use super::moment::count;
 use super::page::{encode, execution_path};
 use super::runs::Run;
-use crate::store::{ExecutionId, LedgerRow};
+use crate::store::{ExecutionId, LedgerRow, Outcome};
 
 /// Height of the sparkline, pixels.
 const SPARK_PX: f64 = 18.0;
@@ -113,18 +113,25 @@ fn whole(row: &LedgerRow) -> GridCell {
     let took = super::pipeline_row::length(row).map(|length| format!(", {}", super::moment::duration(length)));
     let rows = row.rows.map(|rows| format!(", {} rows", count(rows)));
     let reason = row.reason.as_deref().map(|reason| format!(": {reason}"));
+    let queued = row.queued.as_ref().map(|_| ", another run waits for its end").filter(|_| !is_waiting(row));
     GridCell {
         mark,
         href: execution_path(&row.execution_arn),
         title: format!(
-            "{} · {}{}{}{}",
+            "{} · {}{}{}{}{}",
             row.partition,
             mark.word(),
             took.unwrap_or_default(),
             rows.unwrap_or_default(),
-            reason.unwrap_or_default()
+            reason.unwrap_or_default(),
+            queued.unwrap_or_default(),
         ),
     }
+}
+
+/// Whether nobody works on the partition yet: its run is about to begin.
+fn is_waiting(row: &LedgerRow) -> bool {
+    row.outcome == Outcome::Queued
 }
 
 fn cell(row: &LedgerRow, run: &Run, state: &str) -> Option<GridCell> {
@@ -139,7 +146,7 @@ mod tests {
     use crate::dashboard::pipeline_row::tests::row;
     use crate::dashboard::sample;
     use crate::dashboard::visit::Visits;
-    use crate::store::Outcome;
+    use crate::store::QueuedRun;
 
     #[test]
     fn columns_are_days_and_rows_are_states() {
@@ -158,6 +165,27 @@ mod tests {
         assert!(failed.href.ends_with("?state=Transform"), "{}", failed.href);
         assert!(grid.rows[2].cells[0].is_none());
         assert_eq!((grid.spark[0].height, grid.spark[1].height), (SPARK_PX, 0.0));
+    }
+
+    #[test]
+    fn a_run_that_waits_is_told_of() {
+        let mut busy = row("2025-09-05", Outcome::Running, 0);
+        busy.queued = Some(Box::new(QueuedRun {
+            execution: uuid::Uuid::nil(),
+            execution_arn: sample::arn("next"),
+            name: "next".to_owned(),
+            state_machine_arn: "arn".to_owned(),
+            input: "{}".to_owned(),
+            trigger: "rest".to_owned(),
+            requested_at: busy.started_at,
+        }));
+        let title = |row: &LedgerRow| {
+            let grid = Grid::new(std::slice::from_ref(row), &HashMap::new(), &[]).unwrap();
+            grid.rows[0].cells[0].as_ref().unwrap().title.clone()
+        };
+        assert!(title(&busy).contains("another run waits"), "{}", title(&busy));
+        busy.outcome = Outcome::Queued;
+        assert!(!title(&busy).contains("another run"), "{}", title(&busy));
     }
 
     #[test]

@@ -7,6 +7,8 @@ use askama::Template;
 use super::address::Address;
 use super::execution::Parameters;
 use super::facts::Facts;
+use super::failure::explain;
+use super::history::HistoryEvent;
 use super::json::Json;
 use super::mark::Mark;
 use super::moment::Moment;
@@ -42,6 +44,8 @@ struct EventRow {
     state_href: String,
     at: Moment,
     offset: String,
+    /// Code and words, where it failed.
+    failure: Option<(String, String)>,
     details: Option<Json>,
 }
 
@@ -85,6 +89,7 @@ impl HistoryTable {
                         state: state.to_owned(),
                         at: Moment::clock(event.at),
                         offset: super::moment::duration(event.at.millis() - facts.record.started_at.millis()),
+                        failure: failure_of(event),
                         details: event.details.as_object().filter(|d| !d.is_empty()).map(|_| Json::of(&event.details)),
                     }
                 })
@@ -101,6 +106,14 @@ impl HistoryTable {
             path,
         }
     }
+}
+
+fn failure_of(event: &HistoryEvent) -> Option<(String, String)> {
+    let (error, cause) = (event.text("error"), event.text("cause"));
+    (error.is_some() || cause.is_some()).then(|| {
+        let explained = explain(error, cause);
+        (explained.code, explained.message)
+    })
 }
 
 /// The colour of an event's type, for those that say how something ended.
@@ -140,7 +153,7 @@ mod tests {
         let event = facts.history[1].clone();
         let first = facts.history.len() as u64;
         for n in 0..200 - first {
-            facts.history.push(crate::dashboard::history::HistoryEvent { id: first + n + 1, ..event.clone() });
+            facts.history.push(HistoryEvent { id: first + n + 1, ..event.clone() });
         }
         let visits = Visits::read(&facts.history);
         let table = |after| {

@@ -1,9 +1,12 @@
-//! JSON as a page shows it: folded, coloured, cut when it is large.
+//! JSON as a page shows it: folded, coloured, cut when it is large. JSON within texts is unfolded too, and the cause of a
+//! failure is said in words before its JSON.
 
 use std::fmt::{self, Write};
 
 use askama::filters::HtmlSafe;
 use serde_json::Value;
+
+use super::failure::known_cause;
 
 /// What a text of JSON may hold before it is cut.
 const SHOWN_BYTES_MAX: usize = 48 * 1024;
@@ -11,6 +14,8 @@ const SHOWN_BYTES_MAX: usize = 48 * 1024;
 const STRING_CHARS_MAX: usize = 1_000;
 /// Entries of one array or object before the rest is counted only.
 const ENTRIES_MAX: usize = 200;
+/// JSON in texts in JSON in texts ...: deeper ones stay texts.
+const NESTED_DEPTH_MAX: usize = 8;
 /// How deep objects are open at first.
 const OPEN_DEPTH: usize = 2;
 
@@ -38,7 +43,7 @@ impl Json {
     pub fn of(value: &Value) -> Self {
         let mut json = Self::default();
         let mut budget = SHOWN_BYTES_MAX;
-        json.value(value, 0, &mut budget);
+        json.value(value, None, 0, &mut budget);
         let text = serde_json::to_string_pretty(value).unwrap_or_default();
         if text.len() <= 4 * SHOWN_BYTES_MAX {
             json.text = text;
@@ -51,7 +56,8 @@ impl Json {
         self.tree.is_empty()
     }
 
-    fn value(&mut self, value: &Value, depth: usize, budget: &mut usize) {
+    /// `key` is the name the value stands under.
+    fn value(&mut self, value: &Value, key: Option<&str>, depth: usize, budget: &mut usize) {
         if *budget == 0 {
             self.cut = true;
             self.tree.push_str("<span class=\"j-cut\">…</span>");
@@ -61,14 +67,14 @@ impl Json {
             Value::Null => self.scalar("null", "null", budget),
             Value::Bool(yes) => self.scalar("bool", if *yes { "true" } else { "false" }, budget),
             Value::Number(number) => self.scalar("num", &number.to_string(), budget),
-            Value::String(text) => self.string(text, budget),
+            Value::String(text) => self.text(text, key, depth, budget),
             Value::Array(items) if items.is_empty() => self.scalar("brace", "[]", budget),
             Value::Object(entries) if entries.is_empty() => self.scalar("brace", "{}", budget),
             Value::Array(items) => {
                 self.open('[', &format!("{} items", items.len()), depth);
                 for item in items.iter().take(ENTRIES_MAX) {
                     self.tree.push_str("<li>");
-                    self.value(item, depth + 1, budget);
+                    self.value(item, None, depth + 1, budget);
                     self.tree.push_str("</li>");
                 }
                 self.close(']', items.len());
@@ -81,13 +87,39 @@ impl Json {
                     self.tree.push_str("<li><span class=\"j-key\">");
                     escape(key, &mut self.tree);
                     self.tree.push_str("</span>: ");
-                    self.value(item, depth + 1, budget);
+                    self.value(item, Some(key), depth + 1, budget);
                     self.tree.push_str("</li>");
                     *budget = budget.saturating_sub(key.len());
                 }
                 self.close('}', entries.len());
             }
         }
+    }
+
+    /// A text: in words if it is the cause of a failure, unfolded if it is JSON.
+    fn text(&mut self, text: &str, key: Option<&str>, depth: usize, budget: &mut usize) {
+        let may_nest = depth < NESTED_DEPTH_MAX && text.len() <= SHOWN_BYTES_MAX && text.starts_with(['{', '[']);
+        let Some(nested) = may_nest.then(|| serde_json::from_str::<Value>(text).ok()).flatten() else {
+            return self.string(text, budget);
+        };
+        let is_cause = key.is_some_and(|key| key.eq_ignore_ascii_case("cause"));
+        if let Some(failure) = is_cause.then(|| known_cause(text)).flatten() {
+            self.tree.push_str("<span class=\"j-cause\"><b class=\"code\">");
+            escape(&failure.code, &mut self.tree);
+            self.tree.push_str("</b> ");
+            escape(&failure.message, &mut self.tree);
+            for (name, value) in &failure.figures {
+                self.tree.push_str(" <span class=\"field\"><i>");
+                escape(name, &mut self.tree);
+                self.tree.push_str("</i> ");
+                escape(value, &mut self.tree);
+                self.tree.push_str("</span>");
+            }
+            self.tree.push_str("</span> ");
+        }
+        self.tree.push_str("<span class=\"j-as\" title=\"In the data this is a text that holds JSON\">text</span> ");
+        // Causes are folded: what they say stands before them.
+        self.value(&nested, None, if is_cause { OPEN_DEPTH } else { depth }, budget);
     }
 
     fn open(&mut self, brace: char, hint: &str, depth: usize) {
@@ -173,6 +205,17 @@ mod tests {
     #[test]
     fn text_that_is_no_json_is_shown_as_it_is() {
         assert_eq!(Json::of_text("oh no").to_string(), "<span class=\"j-str\">\"oh no\"</span>");
+    }
+
+    #[test]
+    fn json_in_texts_is_unfolded_and_causes_are_said() {
+        let html = Json::of(&json!({ "input": "{\"ds\":\"2025-09-05\"}" })).to_string();
+        assert!(html.contains("<span class=\"j-key\">ds</span>"), "{html}");
+        let cause = json!({ "JobName": "etl", "ErrorMessage": "DQ_FAILED: 12 % <b>" }).to_string();
+        let html = Json::of(&json!({ "caught": { "Error": "States.TaskFailed", "Cause": cause } })).to_string();
+        assert!(html.contains("<b class=\"code\">DQ_FAILED</b> 12 % &lt;b&gt;"), "{html}");
+        assert!(html.contains("<i>job</i> etl"), "{html}");
+        assert_eq!(Json::of(&json!("{no json")).to_string(), "<span class=\"j-str\">\"{no json\"</span>");
     }
 
     #[test]

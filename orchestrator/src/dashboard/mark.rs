@@ -29,6 +29,8 @@ pub enum Mark {
     Stale,
     /// Not there.
     Missing,
+    /// Went on, but not as it should be.
+    Warned,
 }
 
 impl Mark {
@@ -44,6 +46,7 @@ impl Mark {
             Self::Skipped => "skipped",
             Self::Stale => "stale",
             Self::Missing => "missing",
+            Self::Warned => "warned",
         }
     }
 
@@ -70,6 +73,29 @@ impl Mark {
         Icon(self)
     }
 }
+
+impl Mark {
+    /// The shape without a word, where a label around it says all.
+    pub const fn shape(self) -> Shape {
+        Shape(self)
+    }
+}
+
+/// See [`Mark::shape`].
+#[derive(Clone, Copy, Debug)]
+pub struct Shape(Mark);
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let class = self.0.class();
+        write!(
+            f,
+            "<span class=\"mark mark-{class}\"><svg class=\"shape\" aria-hidden=\"true\"><use href=\"#shape-{class}\"/></svg></span>"
+        )
+    }
+}
+
+impl HtmlSafe for Shape {}
 
 /// Shape and word.
 impl fmt::Display for Mark {

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `/` | [`overview`] |
 //! | `/pipelines`, `/pipelines/{name}` | [`pipelines`], [`pipeline`] with [`grid`] |
-//! | `/executions`, `/executions/{name or ARN}` | [`executions`], [`execution`] with [`graph`], [`timeline`], [`why`], [`panel`] |
+//! | `/executions`, `/executions/{name or ARN}` | [`executions`], [`execution`] with [`graph`], [`timeline`], [`why`], [`panel`], [`results`] |
 //! | `/tables`, `/alarms`, `/workers` | the modules of those names |
 //! | `/events?page=…` | [`live`] |
 
@@ -17,12 +17,15 @@ mod alarms;
 mod execution;
 mod executions;
 mod facts;
+mod failure;
+mod figure;
 mod graph;
 mod grid;
 mod history;
 mod history_table;
 mod json;
 mod live;
+mod log;
 mod mark;
 mod moment;
 mod overview;
@@ -33,12 +36,15 @@ mod pipeline_row;
 mod pipelines;
 mod problem;
 mod remedy;
+mod results;
 mod runs;
 #[cfg(test)]
 mod sample;
 mod sheet;
 #[cfg(test)]
 mod stage;
+#[cfg(test)]
+mod style_tests;
 mod tables;
 mod timeline;
 mod visit;
@@ -112,6 +118,8 @@ pub fn router(dashboard: Dashboard) -> Router {
         .route("/events", get(live::stream))
         .route("/assets/app.css", get(|| asset("text/css; charset=utf-8", page::CSS)))
         .route("/assets/app.js", get(|| asset("text/javascript; charset=utf-8", page::JS)))
+        .route("/assets/graph.js", get(|| asset("text/javascript; charset=utf-8", page::GRAPH_JS)))
+        .route("/assets/grid.js", get(|| asset("text/javascript; charset=utf-8", page::GRID_JS)))
         .route("/assets/icon.svg", get(|| asset("image/svg+xml", page::ICON)))
         .fallback(unknown)
         .layer(middleware::from_fn(action::same_origin))

@@ -158,10 +158,18 @@ impl Overview {
             verdict: verdict(failing, attention.len(), facts.pipelines.len()),
             tiles: tiles(&facts),
             attention,
-            pipelines: facts.pipelines.iter().map(|(record, ledger)| PipelineRow::new(record, ledger)).collect(),
+            pipelines: rows(&facts),
             lately: facts.lately.iter().map(|record| ExecutionRow::new(record, facts.now)).collect(),
         }
     }
+}
+
+/// The pipelines: those with a failed day first, then those that run, then those that were never run last.
+fn rows(facts: &OverviewFacts) -> Vec<PipelineRow> {
+    let mut rows: Vec<PipelineRow> =
+        facts.pipelines.iter().map(|(record, ledger)| PipelineRow::new(record, ledger, facts.now)).collect();
+    rows.sort_by_key(|row| (row.failed.is_none(), row.running == 0, row.strip.is_empty(), row.name.clone()));
+    rows
 }
 
 fn verdict(failing: usize, attention: usize, pipelines: usize) -> (Mark, String) {

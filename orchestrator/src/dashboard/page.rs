@@ -49,11 +49,16 @@ impl Chrome {
 pub const CSS: &str = include_str!("../../assets/app.css");
 /// `assets/app.js`.
 pub const JS: &str = include_str!("../../assets/app.js");
+/// `assets/graph.js`.
+pub const GRAPH_JS: &str = include_str!("../../assets/graph.js");
+/// `assets/grid.js`.
+pub const GRID_JS: &str = include_str!("../../assets/grid.js");
 /// `assets/icon.svg`.
 pub const ICON: &str = include_str!("../../assets/icon.svg");
 
 static ASSETS_VERSION: LazyLock<String> = LazyLock::new(|| {
-    let digest = Sha256::new().chain_update(CSS).chain_update(JS).chain_update(ICON).finalize();
+    let all = [CSS, JS, GRAPH_JS, GRID_JS, ICON];
+    let digest = all.iter().fold(Sha256::new(), |hash, text| hash.chain_update(text)).finalize();
     hex::encode(&digest[..6])
 });
 

@@ -5,12 +5,14 @@ use serde_json::Value;
 
 use super::address::Address;
 use super::facts::Facts;
+use super::failure::explain;
+use super::figure::Figure;
 use super::json::Json;
+use super::log::{self, LineView};
 use super::mark::Mark;
-use super::moment::{Moment, Took, clock};
+use super::moment::{Moment, Took};
 use super::visit::{Attempt, Visit, Visits};
-use super::why::{explain, figures};
-use crate::store::LogLine;
+use super::why::figures;
 
 /// Visits that are listed for choosing.
 const VISITS_MAX: usize = 40;
@@ -24,6 +26,8 @@ pub struct Panel {
     mark: Option<Mark>,
     took: Option<Took>,
     caught: bool,
+    /// Code and words of the visit's failure, where the tab does not say it.
+    failure: Option<(String, String)>,
     tabs: Vec<Tab>,
     visits: Vec<Tab>,
     body: Body,
@@ -56,7 +60,8 @@ struct AttemptView {
     waited: String,
     took: Option<Took>,
     failure: Option<(String, String)>,
-    figures: Vec<(String, String)>,
+    cause: Option<Json>,
+    figures: Vec<Figure>,
     input: Option<Json>,
 }
 
@@ -64,13 +69,6 @@ struct AttemptView {
 struct LogGroup {
     attempt: usize,
     lines: Vec<LineView>,
-}
-
-#[derive(Clone, Debug)]
-struct LineView {
-    at: String,
-    stream: String,
-    text: String,
 }
 
 impl Panel {
@@ -120,6 +118,10 @@ impl Panel {
             },
             took: visit.map(|visit| Took::new(visit.entered_at, visit.ended_at, facts.now)),
             caught: visit.is_some_and(|visit| visit.caught),
+            failure: visit.filter(|visit| visit.mark.is_bad() && current != "attempts").map(|visit| {
+                let explained = explain(visit.error.as_deref(), visit.cause.as_deref());
+                (explained.code, explained.message)
+            }),
             tabs,
             visits: others(visits, index, state, address),
             body: body(facts, visit, current, definition),
@@ -190,10 +192,9 @@ fn body(facts: &Facts, visit: Option<&Visit>, tab: &str, definition: Option<Valu
 
 fn attempt_view(facts: &Facts, attempt: &Attempt) -> AttemptView {
     let taken = attempt.started_at.or(attempt.ended_at).unwrap_or(facts.now);
-    let failure = attempt.mark.is_bad().then(|| {
-        let explained = explain(attempt.error.as_deref(), attempt.cause.as_deref());
-        (explained.code, explained.message)
-    });
+    let failure = attempt.mark.is_bad().then(|| explain(attempt.error.as_deref(), attempt.cause.as_deref()));
+    let reported = attempt.task.map(|task| figures(facts, task)).filter(|figures| !figures.is_empty());
+    let told = failure.as_ref().map(|failure| failure.figures.clone());
     AttemptView {
         number: attempt.number,
         mark: attempt.mark,
@@ -202,19 +203,17 @@ fn attempt_view(facts: &Facts, attempt: &Attempt) -> AttemptView {
         scheduled: Moment::clock(attempt.scheduled_at),
         waited: super::moment::duration(taken.millis() - attempt.scheduled_at.millis()),
         took: attempt.started_at.map(|started_at| Took::new(started_at, attempt.ended_at, facts.now)),
-        failure,
-        figures: attempt.task.map(|task| figures(facts, task)).unwrap_or_default(),
+        failure: failure.map(|failure| (failure.code, failure.message)),
+        figures: reported.or(told).unwrap_or_default(),
+        // A plain text stands in the words above already.
+        cause: attempt.cause.as_deref().filter(|cause| cause.starts_with('{')).map(Json::of_text),
         input: attempt.input.as_deref().map(Json::of_text),
     }
 }
 
 fn log_group(facts: &Facts, attempt: &Attempt) -> Option<LogGroup> {
     let lines = facts.logs.get(&attempt.task?)?;
-    (!lines.is_empty()).then(|| LogGroup { attempt: attempt.number, lines: lines.iter().map(line_view).collect() })
-}
-
-fn line_view(line: &LogLine) -> LineView {
-    LineView { at: clock(line.at), stream: line.stream.clone(), text: line.text.clone() }
+    (!lines.is_empty()).then(|| LogGroup { attempt: attempt.number, lines: log::lines(lines) })
 }
 
 /// The definition of one state, wherever it is nested, without the states in it.

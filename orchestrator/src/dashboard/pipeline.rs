@@ -10,6 +10,7 @@ use axum::response::Html;
 use serde::Deserialize;
 
 use super::Dashboard;
+use super::address::Address;
 use super::executions::ExecutionRow;
 use super::graph::{self, Drawings, Graph, paint};
 use super::grid::Grid;
@@ -17,11 +18,13 @@ use super::json::Json;
 use super::mark::Mark;
 use super::moment::{Moment, count, duration, size};
 use super::page::{Chrome, execution_path, html, pipeline_path};
-use super::pipeline_row::{in_until, length, median};
+use super::pipeline_row::{in_until, last_day, length, median};
 use super::problem::Problem;
+use super::results::{ResultsView, TallyView};
 use super::runs::Run;
 use super::sheet::SheetView;
 use super::visit::Visits;
+use crate::pipeline::Results;
 use crate::store::{ExecutionFilter, ExecutionId, ExecutionRecord, LedgerRow, Outcome, Page, PipelineRecord, Store};
 
 /// Partitions that are looked at.
@@ -36,6 +39,8 @@ pub struct Parameters {
     pub tab: Option<String>,
     /// The day in the form.
     pub ds: Option<String>,
+    /// The partition whose results are shown.
+    pub row: Option<String>,
     /// Whether the form's box is ticked.
     #[serde(default)]
     pub reprocess: Option<String>,
@@ -92,7 +97,11 @@ struct PartitionRow {
     rows: String,
     files: String,
     bytes: String,
-    quality: String,
+    said: String,
+    tally: TallyView,
+    tables: usize,
+    toggle: Option<String>,
+    results: Option<ResultsView>,
     duration: String,
     execution: String,
     revision: Option<u32>,
@@ -184,7 +193,12 @@ impl PipelinePage {
             standing: standing(&facts, &sheet),
             revision: facts.revision,
             grid: Grid::new(&facts.ledger, &facts.runs, &tasks),
-            partitions: facts.ledger.iter().rev().map(|row| PartitionRow::new(row, &facts, &path)).collect(),
+            partitions: facts
+                .ledger
+                .iter()
+                .rev()
+                .map(|row| PartitionRow::new(row, &facts, &path, parameters.row.as_deref()))
+                .collect(),
             runs: facts.executions.iter().map(|record| ExecutionRow::new(record, facts.now)).collect(),
             graph: drawings
                 .of(&facts.definition)
@@ -220,7 +234,10 @@ fn standing(facts: &PipelineFacts, sheet: &SheetView) -> Vec<String> {
 }
 
 impl PartitionRow {
-    fn new(row: &LedgerRow, facts: &PipelineFacts, path: &str) -> Self {
+    fn new(row: &LedgerRow, facts: &PipelineFacts, path: &str, open: Option<&str>) -> Self {
+        let results = Results::of_ledger(&row.partition, &row.quality);
+        let is_open = open == Some(row.partition.as_str());
+        let address = Address::new(path).with("row", Some(&row.partition).filter(|_| !is_open).map(String::as_str));
         let number = |value: Option<i64>, show: fn(i64) -> String| value.map_or_else(|| "—".to_owned(), show);
         Self {
             partition: row.partition.clone(),
@@ -229,7 +246,11 @@ impl PartitionRow {
             rows: number(row.rows, count),
             files: number(row.files, count),
             bytes: number(row.bytes, size),
-            quality: quality(&row.quality),
+            said: quality(&row.quality),
+            tally: TallyView::new(results.tally),
+            tables: results.tables.iter().filter(|written| !written.quarantined).count(),
+            toggle: (!results.is_empty()).then(|| format!("{address}#partitions")),
+            results: ResultsView::new(&row.partition, &results).filter(|_| is_open),
             duration: length(row).map_or_else(|| "…".to_owned(), duration),
             execution: execution_path(&row.execution_arn),
             revision: facts.revisions.get(&row.execution).copied(),
@@ -259,7 +280,10 @@ fn quality(results: &serde_json::Value) -> String {
 
 impl RunForm {
     fn new(facts: &PipelineFacts, sheet: &SheetView, parameters: &Parameters) -> Self {
-        let ds = parameters.ds.clone().unwrap_or_default();
+        // Where no day was made yet, the form proposes the last one that is due.
+        let proposed = || facts.ledger.is_empty().then(|| last_day(facts.now, sheet.weekdays)).flatten();
+        let given = parameters.ds.clone().filter(|ds| !ds.is_empty());
+        let ds = given.or_else(proposed).unwrap_or_default();
         let known = facts.ledger.iter().find(|row| row.partition == ds);
         let tables = match sheet.tables.as_slice() {
             [] => "the day's output".to_owned(),

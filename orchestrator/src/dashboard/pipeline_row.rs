@@ -1,6 +1,7 @@
 //! A pipeline as one row of a list: its last partitions, until when it is in, what runs, how long it takes.
 
 use asl::Timestamp;
+use chrono::{Datelike, Weekday};
 
 use super::mark::Mark;
 use super::moment::duration;
@@ -30,6 +31,10 @@ pub struct PipelineRow {
     pub running: usize,
     /// The median duration of those that succeeded.
     pub p50: Option<String>,
+    /// The newest partition that is failed: its name and why.
+    pub failed: Option<(String, String)>,
+    /// The day to run first, where none was made yet.
+    pub first: Option<String>,
 }
 
 /// One partition of the strip.
@@ -45,7 +50,7 @@ pub struct StripCell {
 
 impl PipelineRow {
     /// The row of a pipeline with the newest rows of its ledger, ascending.
-    pub fn new(record: &PipelineRecord, ledger: &[LedgerRow]) -> Self {
+    pub fn new(record: &PipelineRecord, ledger: &[LedgerRow], now: Timestamp) -> Self {
         let sheet = SheetView::read(&record.sheet);
         Self {
             name: record.name.clone(),
@@ -56,8 +61,22 @@ impl PipelineRow {
             schedule: sheet.schedule.unwrap_or_else(|| "—".to_owned()),
             running: ledger.iter().filter(|row| row.outcome == Outcome::Running).count(),
             p50: median(ledger).map(duration),
+            failed: ledger
+                .iter()
+                .rfind(|row| row.outcome == Outcome::Failed)
+                .map(|row| (row.partition.clone(), row.reason.clone().unwrap_or_default())),
+            first: ledger.is_empty().then(|| last_day(now, sheet.weekdays)).flatten(),
         }
     }
+}
+
+/// The day before `now`; with `weekdays`, the last of those.
+pub fn last_day(now: Timestamp, weekdays: bool) -> Option<String> {
+    let mut day = now.to_utc()?.date_naive().pred_opt()?;
+    while weekdays && matches!(day.weekday(), Weekday::Sat | Weekday::Sun) {
+        day = day.pred_opt()?;
+    }
+    Some(day.to_string())
 }
 
 fn strip_cell(row: &LedgerRow) -> StripCell {
@@ -115,6 +134,8 @@ pub mod tests {
             quality: Value::Null,
             started_at,
             ended_at: ended.then(|| started_at.plus_seconds(seconds)),
+            earlier: None,
+            queued: None,
         }
     }
 
@@ -136,6 +157,14 @@ pub mod tests {
             let expected = expected.map(|(partition, gaps)| (partition.to_owned(), gaps));
             assert_eq!(in_until(&ledger), expected, "{outcomes:?}");
         }
+    }
+
+    #[test]
+    fn the_day_to_run_first_is_the_last_one_that_is_due() {
+        // A Monday.
+        let now = Timestamp::from_millis(1_757_318_400_000);
+        assert_eq!(last_day(now, true).as_deref(), Some("2025-09-05"));
+        assert_eq!(last_day(now, false).as_deref(), Some("2025-09-07"));
     }
 
     #[test]

@@ -19,10 +19,11 @@ pub struct Pipelines {
 
 /// `GET /pipelines`.
 pub async fn show(State(dashboard): State<Dashboard>) -> Result<Html<String>, Problem> {
+    let now = dashboard.store.now().await?;
     let mut pipelines = Vec::new();
     for record in dashboard.store.pipelines().await? {
         let ledger = dashboard.store.ledger_newest(&record.name, STRIP_MAX).await?;
-        pipelines.push(PipelineRow::new(&record, &ledger));
+        pipelines.push(PipelineRow::new(&record, &ledger, now));
     }
     html(&Pipelines { chrome: Chrome::new("Pipelines", "pipelines").live("/pipelines"), pipelines })
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::failure::explain;
 use super::mark::Mark;
 use super::moment::duration;
 use super::visit::{Visit, Visits};
@@ -53,7 +54,7 @@ impl Run {
                 several => format!(", {several} attempts"),
             };
             let error = visit.error.as_deref().filter(|_| mark.is_bad()).map(|error| {
-                let explained = why::explain(Some(error), visit.cause.as_deref());
+                let explained = explain(Some(error), visit.cause.as_deref());
                 format!(": {}", explained.code)
             });
             let title = format!(
@@ -70,7 +71,7 @@ impl Run {
             let culprit = why::culprit_of(record, visits).map(|index| &visits.list[index]);
             let error = culprit.and_then(|visit| visit.error.clone()).or_else(|| record.error.clone());
             let cause = culprit.and_then(|visit| visit.cause.clone()).or_else(|| record.cause.clone());
-            let explained = why::explain(error.as_deref(), cause.as_deref());
+            let explained = explain(error.as_deref(), cause.as_deref());
             run.culprit = culprit.map(|visit| visit.state.clone());
             run.failure = Some((explained.code, explained.message));
         }

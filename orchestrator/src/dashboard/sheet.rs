@@ -13,6 +13,8 @@ pub struct SheetView {
     pub expected: Option<String>,
     /// The tables it writes.
     pub tables: Vec<String>,
+    /// Whether there is a partition on Mondays to Fridays only.
+    pub weekdays: bool,
 }
 
 impl SheetView {
@@ -30,6 +32,9 @@ impl SheetView {
                 .or_else(|| field("expected"))
                 .and_then(|value| words(value, &["deadline", "by", "within", "time_zone", "timezone"])),
             tables: field("tables").map(tables).unwrap_or_default(),
+            weekdays: field("partition")
+                .and_then(|partition| partition.get("calendar"))
+                .is_some_and(|calendar| calendar.as_str() == Some("weekdays")),
         }
     }
 }
@@ -76,6 +81,7 @@ mod tests {
             schedule: Some("0 6 * * 1-5 Europe/Berlin".to_owned()),
             expected: None,
             tables: vec!["prices".to_owned(), "indicators".to_owned()],
+            weekdays: false,
         };
         for sheet in [
             "description = 'Prices'\ntables = ['prices', 'indicators']\nschedule = '0 6 * * 1-5 Europe/Berlin'",
@@ -83,6 +89,7 @@ mod tests {
         ] {
             assert_eq!(SheetView::read(sheet), expected, "{sheet}");
         }
+        assert!(SheetView::read("[partition]\ncalendar = 'weekdays'").weekdays);
         assert_eq!(SheetView::read("no = toml = here"), SheetView::default());
     }
 }

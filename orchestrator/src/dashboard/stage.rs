@@ -232,7 +232,11 @@ impl Play<'_> {
                 self.stage.pass(millis);
                 self.lines(
                     task,
-                    &["2500 records of 4 symbols", "critical: negative_price 300, null_symbol 11", &cause],
+                    &[
+                        "2500 records of 4 symbols",
+                        "critical: negative_price 300, null_symbol 11",
+                        &json!({ "level": "ERROR", "message": cause, "row_count": 2500, "target": "etl" }).to_string(),
+                    ],
                 )
                 .await;
                 self.report(task, state, "FAILED").await;
@@ -263,8 +267,9 @@ impl Play<'_> {
             task,
             state: state.to_owned(),
             report: json!({
-                "status": status, "metrics": { "records": 2500, "malformed_records": 3 },
-                "outputs": [{ "uri": format!("s3://curated/market/prices/{zone}ds={}/", self.ds), "rows": 2500 }],
+                "job": state.to_lowercase(), "status": status, "partition": self.ds,
+                "metrics": { "records": 2500, "malformed_records": 3, "peak_memory_bytes": 1, "quality": quality(status) },
+                "outputs": outputs(&self.ds, zone),
                 "peak_memory_bytes": 432_013_312
             }),
             at: self.stage.now(),
@@ -316,7 +321,11 @@ impl Play<'_> {
                 rows: Some(2_000 + now.millis() / 1_000 % 700),
                 bytes: Some(81_234),
                 files: Some(1),
-                quality: json!({ "transform": "DQ OK" }),
+                quality: json!({ "transform": {
+                    "message": "DQ OK", "outputs": outputs(&self.ds, ""),
+                    "checks": { "pass": 1, "warn": 1, "tables": { "prices": { "pass": 1, "warn": 1 } },
+                        "open": [{ "table": "prices", "check": "null_rate", "status": "WARN" }] },
+                } }),
             });
         } else {
             commit.outbox.push(NewOutboxMessage {
@@ -327,9 +336,23 @@ impl Play<'_> {
             });
         }
         let reason = failure.error.is_some().then(|| "DQ_FAILED: Critical Error Rate: 12.44%".to_owned());
-        commit.ledger.push(LedgerChange::Settle { pipeline, partition, execution: self.id, outcome, reason, at: now });
+        let (execution, in_place) = (self.id, false);
+        let settled = LedgerChange::Settle { pipeline, partition, execution, outcome, reason, in_place, at: now };
+        commit.ledger.push(settled);
         commit.end = Some(End { status, output, error: failure.error, cause: failure.cause, stopped_at: now });
     }
+}
+
+fn outputs(ds: &str, zone: &str) -> Value {
+    json!([{ "uri": format!("s3://curated/market/prices/{zone}ds={ds}/"), "rows": 2500, "files": 1, "bytes": 81_234 }])
+}
+
+fn quality(status: &str) -> Value {
+    let rows = if status == "FAILED" { "FAIL" } else { "PASS" };
+    json!([
+        { "table": "prices", "check": "row_count", "status": rows, "expected": 2500, "actual": 2500 },
+        { "table": "prices", "check": "null_rate", "status": "WARN", "expected": 0, "actual": 0.004, "tolerance": 0.001 },
+    ])
 }
 
 fn job(input: &Value) -> &str {

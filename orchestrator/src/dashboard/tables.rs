@@ -1,16 +1,22 @@
-//! The local catalog: tables with their columns and partitions.
+//! Tables: those of the local catalog with their columns and partitions, and those that only the ledger knows; each with
+//! the newest run that wrote it and what its quality checks came to.
 
 use askama::Template;
+use asl::Timestamp;
 use axum::extract::State;
 use axum::response::Html;
 use serde_json::Value;
 
 use super::Dashboard;
 use super::moment::{Moment, count, size};
-use super::page::{Chrome, html};
+use super::page::{Chrome, execution_path, html, pipeline_path};
 use super::problem::Problem;
+use super::results::{ResultsView, TallyView};
+use crate::pipeline::{Results, TableWrite, last_writes};
 use crate::store::CrawlTable;
 
+/// Height of the bars of rows, pixels.
+const SPARK_PX: f64 = 18.0;
 /// Partitions of a table that are listed.
 const PARTITIONS_MAX: usize = 20;
 
@@ -32,8 +38,24 @@ struct TableView {
     partition_count: usize,
     rows: String,
     bytes: String,
-    crawler: String,
-    updated: Moment,
+    /// Who found it and when; `None` if no crawler has.
+    found: Option<(String, Moment)>,
+    last: Option<LastWrite>,
+}
+
+/// The newest run that wrote a table.
+#[derive(Debug)]
+struct LastWrite {
+    partition: String,
+    href: String,
+    rows: String,
+    when: Moment,
+    pipeline: String,
+    pipeline_href: String,
+    tally: TallyView,
+    checks: Option<ResultsView>,
+    /// Rows by partition as bars: pixels from the top, pixels, text.
+    spark: Vec<(f64, f64, String)>,
 }
 
 #[derive(Debug)]
@@ -48,14 +70,19 @@ struct PartitionView {
 pub async fn show(State(dashboard): State<Dashboard>) -> Result<Html<String>, Problem> {
     let now = dashboard.store.now().await?;
     let tables = dashboard.store.tables().await?;
-    html(&Tables {
-        chrome: Chrome::new("Tables", "tables").live("/tables"),
-        tables: tables.iter().map(|table| TableView::new(table, now)).collect(),
-    })
+    let mut writes = last_writes(&*dashboard.store).await?;
+    let mut views: Vec<TableView> = Vec::new();
+    for table in &tables {
+        let at = writes.iter().position(|write| write.location == table.location.trim_end_matches('/'));
+        views.push(TableView::new(table, at.map(|at| writes.swap_remove(at)).as_ref(), now));
+    }
+    writes.sort_by(|a, b| a.location.cmp(&b.location));
+    views.extend(writes.iter().map(|write| TableView::of_write(write, now)));
+    html(&Tables { chrome: Chrome::new("Tables", "tables").live("/tables"), tables: views })
 }
 
 impl TableView {
-    fn new(table: &CrawlTable, now: asl::Timestamp) -> Self {
+    fn new(table: &CrawlTable, last: Option<&TableWrite>, now: Timestamp) -> Self {
         let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
         let mut partitions = list(&table.partitions);
         let sum = |field: &str| partitions.iter().filter_map(|partition| partition.get(field)?.as_i64()).sum::<i64>();
@@ -97,8 +124,50 @@ impl TableView {
                 .collect(),
             rows,
             bytes,
-            crawler: table.crawler.clone(),
-            updated: Moment::ago(table.updated_at, now),
+            found: Some((table.crawler.clone(), Moment::ago(table.updated_at, now))),
+            last: last.map(|last| LastWrite::new(last, now)),
+        }
+    }
+
+    /// A table that no crawler has seen.
+    fn of_write(write: &TableWrite, now: Timestamp) -> Self {
+        Self {
+            name: write.table.clone(),
+            key: write.location.clone(),
+            location: write.location.clone(),
+            columns: Vec::new(),
+            partitions: Vec::new(),
+            partition_count: 0,
+            rows: String::new(),
+            bytes: String::new(),
+            found: None,
+            last: Some(LastWrite::new(write, now)),
+        }
+    }
+}
+
+impl LastWrite {
+    fn new(write: &TableWrite, now: Timestamp) -> Self {
+        let checks = Results { checks: write.checks.clone(), tally: write.tally, ..Results::default() };
+        let most = write.rows_by_partition.iter().map(|(_, rows)| *rows).max().unwrap_or(0).max(1);
+        let bar = |(partition, rows): &(String, i64)| {
+            let height = (*rows as f64 / most as f64 * SPARK_PX).max(if *rows > 0 { 1.0 } else { 0.0 });
+            (SPARK_PX - height, height, format!("{partition}: {} rows", count(*rows)))
+        };
+        Self {
+            partition: write.partition.clone(),
+            href: execution_path(&write.execution_arn),
+            rows: write.rows.map_or_else(|| "—".to_owned(), count),
+            when: Moment::ago(write.began_at, now),
+            pipeline: write.pipeline.clone(),
+            pipeline_href: pipeline_path(&write.pipeline),
+            tally: TallyView::new(write.tally),
+            checks: ResultsView::new(&write.location, &checks).filter(|_| !write.checks.is_empty()),
+            spark: if write.rows_by_partition.len() > 1 {
+                write.rows_by_partition.iter().map(bar).collect()
+            } else {
+                Vec::new()
+            },
         }
     }
 }

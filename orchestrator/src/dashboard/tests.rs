@@ -129,9 +129,9 @@ async fn empty_pages_invite() {
     for (path, text) in [
         ("/", "stepwell up"),
         ("/pipelines", "stepwell up"),
-        ("/executions", "stepwell run"),
+        ("/executions", "run a day"),
         ("/executions?q=nothing", "Show all"),
-        ("/tables", "crawler"),
+        ("/tables", "run a day"),
         ("/alarms", "No message yet"),
         ("/workers", "stepwell worker"),
     ] {
@@ -139,7 +139,7 @@ async fn empty_pages_invite() {
     }
     stage.pipeline().await;
     let page = site.get("/pipelines/daily-prices").await;
-    assert!(part(&page, "grid").contains("stepwell run daily-prices"));
+    assert!(part(&page, "grid").contains("/api/v1/pipelines/daily-prices/runs"));
     assert!(part(&page, "run").contains(" open"), "the form is open while there is no day");
 }
 
@@ -155,8 +155,8 @@ async fn no_link_of_the_navigation_is_dead() {
     for link in links {
         site.get(&link.replace("&#38;", "&").replace("&amp;", "&")).await;
     }
-    for asset in ["/assets/app.css", "/assets/app.js", "/assets/icon.svg"] {
-        site.send(Request::get(asset).body(Body::empty()).unwrap()).await;
+    for asset in ["app.css", "app.js", "graph.js", "grid.js", "icon.svg"] {
+        assert!(!site.get(&format!("/assets/{asset}")).await.is_empty(), "{asset}");
     }
 }
 
@@ -262,7 +262,7 @@ async fn lists_hold_what_they_should() {
         ("/executions?status=FAILED", "2025-09-05", ">2025-09-04<"),
         ("/executions?q=dq_failed", "2025-09-05", ">2025-09-04<"),
         ("/executions?q=2025-09-04", ">2025-09-04<", ">2025-09-05<"),
-        ("/tables", "dev_data_platform.curated_prices", "stepwell run"),
+        ("/tables", "dev_data_platform.curated_prices", "run a day"),
         ("/alarms", "daily-prices 2025-09-05 failed", "No message yet"),
         ("/workers", "market-indicators", "No worker"),
     ] {
@@ -336,3 +336,6 @@ async fn a_change_is_hinted_to_the_pages_that_show_it() {
     site.dashboard.stopping.cancel();
     assert!(next().await.is_empty(), "a server that stops ends its streams");
 }
+
+#[path = "view_tests.rs"]
+mod views;

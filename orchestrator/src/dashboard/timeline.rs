@@ -5,6 +5,7 @@
 
 use asl::Timestamp;
 
+use super::failure::explain;
 use super::mark::Mark;
 use super::moment::duration;
 use super::visit::{Visit, Visits};
@@ -70,6 +71,8 @@ pub struct Row {
     pub height: usize,
     /// How long.
     pub duration: String,
+    /// Code and words of its failure.
+    pub failure: Option<(String, String)>,
 }
 
 /// A bar.
@@ -190,10 +193,13 @@ impl Scale {
             }
             if attempt.started_at.is_some() || attempt.ended_at.is_some() {
                 let worker = attempt.worker.as_deref().map(|worker| format!(" on {worker}")).unwrap_or_default();
+                let failure =
+                    attempt.mark.is_bad().then(|| explain(attempt.error.as_deref(), attempt.cause.as_deref()));
                 let title = format!(
-                    "attempt {number}{worker}: {}, {}",
+                    "attempt {number}{worker}: {}, {}{}",
                     attempt.mark.word(),
-                    duration(done.millis() - taken.millis())
+                    duration(done.millis() - taken.millis()),
+                    failure.map(|failure| format!(": {}: {}", failure.code, failure.message)).unwrap_or_default()
                 );
                 bars.push(self.bar(taken, done, y, attempt.mark, false, title));
             }
@@ -218,6 +224,7 @@ impl Scale {
             height: 6 + visit.attempts.len().max(1) * LANE_PX,
             bars,
             duration: self.took(visit),
+            failure: own_failure(visit),
         }
     }
 
@@ -241,6 +248,15 @@ impl Scale {
             .filter(|tick| tick.x.trim_end_matches('%').parse::<f64>().is_ok_and(|x| x < 97.0))
             .collect()
     }
+}
+
+/// Code and words of a visit that failed by itself; what contains one has its own row for that.
+fn own_failure(visit: &Visit) -> Option<(String, String)> {
+    let own = visit.mark.is_bad() && !matches!(visit.kind.as_str(), "Map" | "Parallel");
+    own.then(|| {
+        let explained = explain(visit.error.as_deref(), visit.cause.as_deref());
+        (explained.code, explained.message)
+    })
 }
 
 /// A duration of whole units without the parts that are nought.
@@ -280,7 +296,9 @@ mod tests {
         let lanes: Vec<usize> = compaction.bars.iter().filter(|bar| !bar.hatched).map(|bar| bar.y).collect();
         assert_eq!(lanes, [2, 2 + LANE_PX]);
         assert!(compaction.bars.iter().any(|bar| bar.hatched && bar.title.contains("before the next attempt")));
-        assert_eq!(rows.iter().find(|row| row.state == "Transform").unwrap().mark, Mark::Failed);
+        let transform = rows.iter().find(|row| row.state == "Transform").unwrap();
+        assert_eq!(transform.mark, Mark::Failed);
+        assert_eq!(transform.failure.as_ref().unwrap().0, "DQ_FAILED");
     }
 
     #[test]

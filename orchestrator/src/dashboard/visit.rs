@@ -398,7 +398,7 @@ const fn weight(mark: Mark) -> u8 {
         Mark::Stale => 4,
         Mark::Succeeded => 3,
         Mark::Skipped => 2,
-        Mark::Missing => 1,
+        Mark::Missing | Mark::Warned => 1,
     }
 }
 

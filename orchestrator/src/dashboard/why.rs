@@ -4,11 +4,14 @@ use asl::TaskId;
 use serde_json::Value;
 
 use super::facts::Facts;
+use super::failure::explain;
+use super::figure::{self, Figure};
+use super::log::{self, LineView};
 use super::mark::Mark;
-use super::moment::{Took, count};
+use super::moment::Took;
 use super::remedy::{Remedy, remedy_of};
 use super::visit::{Attempt, Visit, Visits};
-use crate::store::{ExecutionRecord, ExecutionStatus, INTEGRATION_QUEUE, LogLine, WorkerRecord};
+use crate::store::{ExecutionRecord, ExecutionStatus, INTEGRATION_QUEUE, WorkerRecord};
 
 /// Lines of the job's log in the box.
 const LINES_MAX: usize = 8;
@@ -29,6 +32,8 @@ pub struct FailedWhy {
     pub mark: Mark,
     /// The state that failed; `None` if the execution was ended from outside.
     pub state: Option<String>,
+    /// The state's visit, for the link to its logs.
+    pub visit: Option<u64>,
     /// The code: the job's own where the cause names one, else the error's name.
     pub code: String,
     /// What a person reads.
@@ -38,9 +43,9 @@ pub struct FailedWhy {
     /// The Fail state that ended the execution, where a Catcher led there.
     pub ended_by: Option<String>,
     /// Figures of the job's report.
-    pub figures: Vec<(String, String)>,
+    pub figures: Vec<Figure>,
     /// The last lines of the job's log.
-    pub log: Vec<LogLine>,
+    pub log: Vec<LineView>,
     /// What usually helps.
     pub remedy: Option<Remedy>,
 }
@@ -110,90 +115,34 @@ fn failed(facts: &Facts, visits: &Visits) -> FailedWhy {
     FailedWhy {
         mark,
         state: visit.map(|visit| visit.state.clone()),
+        visit: visit.filter(|visit| visit.kind == "Task").map(|visit| visit.entered_id),
         attempts: visit.map_or(0, |visit| visit.attempts.len()),
         ended_by,
-        figures: task.map(|task| figures(facts, task)).unwrap_or_default(),
-        log: task.map(|task| last_lines(facts, task)).unwrap_or_default(),
+        figures: task.map(|task| figures(facts, task)).filter(|f| !f.is_empty()).unwrap_or(explained.figures),
+        log: task
+            .map(|task| last_lines(facts, task))
+            .filter(|l| !l.is_empty())
+            .unwrap_or_else(|| said(&explained.lines)),
         remedy: remedy_of(&explained.code).or_else(|| error.as_deref().and_then(remedy_of)),
         code: explained.code,
         message: explained.message,
     }
 }
 
-fn last_lines(facts: &Facts, task: TaskId) -> Vec<LogLine> {
+fn last_lines(facts: &Facts, task: TaskId) -> Vec<LineView> {
     let lines = facts.logs.get(&task).map(Vec::as_slice).unwrap_or_default();
-    lines[lines.len().saturating_sub(LINES_MAX)..].to_vec()
+    log::lines(&lines[lines.len().saturating_sub(LINES_MAX)..])
 }
 
-/// Rows, outputs and the quarantine of a job's report.
-pub fn figures(facts: &Facts, task: TaskId) -> Vec<(String, String)> {
-    let Some(report) = facts.reports.iter().find(|report| report.task == task).map(|report| &report.report) else {
-        return Vec::new();
-    };
-    let mut figures = Vec::new();
-    if let Some(metrics) = report.get("metrics").and_then(Value::as_object) {
-        for (name, value) in metrics {
-            match value {
-                Value::Number(number) => {
-                    let text = number.as_i64().map_or_else(|| number.to_string(), count);
-                    figures.push((name.replace('_', " "), text));
-                }
-                Value::String(text) => figures.push((name.replace('_', " "), text.clone())),
-                _ => {}
-            }
-        }
-    }
-    for output in report.get("outputs").and_then(Value::as_array).into_iter().flatten() {
-        if let Some(uri) = output.get("uri").and_then(Value::as_str) {
-            let rows = output.get("rows").and_then(Value::as_i64).map(|rows| format!("{} rows · ", count(rows)));
-            let name = if uri.contains("/quarantine/") { "quarantined rows" } else { "output" };
-            figures.push((name.to_owned(), format!("{}{uri}", rows.unwrap_or_default())));
-        }
-    }
-    if let Some(bytes) = report.get("peak_memory_bytes").and_then(Value::as_i64) {
-        figures.push(("peak memory".to_owned(), super::moment::size(bytes)));
-    }
-    figures
+/// Lines that only the cause has: those of a job that ended without a result.
+fn said(lines: &[String]) -> Vec<LineView> {
+    lines.iter().map(|line| LineView::of_text(line)).collect()
 }
 
-/// A failure in words.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Explained {
-    /// The most telling code.
-    pub code: String,
-    /// What a person reads.
-    pub message: String,
-}
-
-/// Reads an error and its cause: a Glue job run's JSON, a Lambda error's JSON, or plain text; and the code that a job
-/// puts before its message (`DQ_FAILED: 12.4 % critical`).
-pub fn explain(error: Option<&str>, cause: Option<&str>) -> Explained {
-    let cause = cause.unwrap_or_default();
-    let parsed: Option<Value> = serde_json::from_str(cause).ok();
-    let field = |name: &str| parsed.as_ref().and_then(|json| json.get(name)).and_then(Value::as_str);
-    let text = field("ErrorMessage")
-        .or_else(|| field("errorMessage"))
-        .or_else(|| field("Cause"))
-        .or_else(|| field("message"))
-        .unwrap_or(cause)
-        .trim();
-    let error = error.unwrap_or_default();
-    match text.split_once(':').filter(|(head, _)| is_code(head)) {
-        Some((code, message)) => Explained { code: code.to_owned(), message: message.trim().to_owned() },
-        None => {
-            let own = field("errorType").filter(|_| matches!(error, "" | "States.TaskFailed"));
-            let code = own.unwrap_or(if error.is_empty() { "no error name" } else { error });
-            let message = if text.is_empty() { "No cause was given." } else { text };
-            Explained { code: code.to_owned(), message: message.to_owned() }
-        }
-    }
-}
-
-/// `DQ_FAILED`, but not `Error` and not the start of a sentence.
-fn is_code(text: &str) -> bool {
-    text.len() >= 5
-        && text.contains('_')
-        && text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+/// Figures of what a task's job reported.
+pub fn figures(facts: &Facts, task: TaskId) -> Vec<Figure> {
+    let report = facts.reports.iter().find(|report| report.task == task);
+    report.map(|report| figure::of_result(&report.report)).unwrap_or_default()
 }
 
 fn waits(facts: &Facts, visits: &Visits, visit: &Visit) -> Waits {

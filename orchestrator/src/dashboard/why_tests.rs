@@ -1,7 +1,5 @@
 //! What the why box says of each kind of execution.
 
-use serde_json::json;
-
 use super::*;
 use crate::dashboard::sample;
 
@@ -17,22 +15,6 @@ fn open(facts: &Facts) -> Waits {
 }
 
 #[test]
-fn causes_are_read_whoever_wrote_them() {
-    let glue = json!({ "JobRunState": "FAILED", "ErrorMessage": "DQ_FAILED: 12.4 % critical" }).to_string();
-    let lambda = json!({ "errorMessage": "ds is no date", "errorType": "PreflightError" }).to_string();
-    for (error, cause, code, message) in [
-        (Some("States.TaskFailed"), Some(glue.as_str()), "DQ_FAILED", "12.4 % critical"),
-        (Some("States.TaskFailed"), Some(lambda.as_str()), "PreflightError", "ds is no date"),
-        (Some("PreflightError"), Some(lambda.as_str()), "PreflightError", "ds is no date"),
-        (Some("States.Timeout"), None, "States.Timeout", "No cause was given."),
-        (Some("E"), Some("Error: plain text"), "E", "Error: plain text"),
-        (None, None, "no error name", "No cause was given."),
-    ] {
-        assert_eq!(explain(error, cause), Explained { code: code.to_owned(), message: message.to_owned() });
-    }
-}
-
-#[test]
 fn a_failure_names_state_code_attempts_log_and_help() {
     let Some(Why::Failed(why)) = box_of(&sample::failed()) else { panic!("no box") };
     assert_eq!(why.state.as_deref(), Some("Transform"));
@@ -41,6 +23,8 @@ fn a_failure_names_state_code_attempts_log_and_help() {
     assert!(why.message.starts_with("negative price present"), "{}", why.message);
     assert!(why.log.last().unwrap().text.contains("12.44%"));
     assert!(why.figures.iter().any(|(name, value)| name == "quarantined rows" && value.contains("/quarantine/")));
+    let memory = why.figures.iter().filter(|(name, _)| name.contains("memory")).count();
+    assert_eq!(memory, 1, "peak memory is said once: {:?}", why.figures);
     assert_eq!(why.remedy.unwrap().code, "DQ_FAILED");
 }
 

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use crate::site::WAIT_MAX;
+use crate::support::WAIT_MAX;
 
 /// Programs that are Chromium, the first that there is.
 const PROGRAMS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
@@ -125,6 +125,28 @@ impl Browser {
     /// Clicks what a selector finds.
     pub async fn click(&mut self, selector: &str) {
         self.value(&format!("document.querySelector({}).click()", json!(selector))).await;
+    }
+
+    /// Presses a key as a person does, wherever the focus is.
+    pub async fn press(&mut self, key: &str) {
+        let text = match key {
+            "Enter" => "\r",
+            key if key.chars().count() == 1 => key,
+            _ => "",
+        };
+        let code = match key {
+            "Tab" => 9,
+            "Enter" => 13,
+            "ArrowLeft" => 37,
+            "ArrowUp" => 38,
+            "ArrowRight" => 39,
+            "ArrowDown" => 40,
+            other => other.chars().next().map_or(0, |letter| letter.to_ascii_uppercase() as u32),
+        };
+        for kind in ["keyDown", "keyUp"] {
+            let event = json!({ "type": kind, "key": key, "text": text, "windowsVirtualKeyCode": code });
+            self.call("Input.dispatchKeyEvent", event).await;
+        }
     }
 
     /// Makes the page this many pixels wide, `light` or `dark`.

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::pipeline::Results;
 use crate::store::{ExecutionRecord, LedgerRow, ReportRecord, TaskRecord};
 
 /// A page of a list.
@@ -41,15 +42,32 @@ pub(super) struct PartitionView {
     /// Quality results by job.
     #[schema(value_type = Object)]
     pub quality: Value,
+    /// The tables its jobs wrote, and its quality checks: counts, and those that did not pass.
+    pub results: Results,
     /// ISO 8601, UTC.
     pub started_at: String,
     /// ISO 8601, UTC; absent while it runs.
     pub ended_at: Option<String>,
+    /// The run that begins when this one has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queued: Option<QueuedView>,
+}
+
+/// A run that waits.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct QueuedView {
+    /// The execution it will be; to stop it takes it out of the queue.
+    pub execution_arn: String,
+    /// Who asked for it.
+    pub trigger: String,
+    /// ISO 8601, UTC.
+    pub requested_at: String,
 }
 
 impl From<LedgerRow> for PartitionView {
     fn from(row: LedgerRow) -> Self {
         Self {
+            results: Results::of_ledger(&row.partition, &row.quality),
             partition: row.partition,
             outcome: row.outcome.as_str(),
             reason: row.reason,
@@ -60,6 +78,11 @@ impl From<LedgerRow> for PartitionView {
             quality: row.quality,
             started_at: row.started_at.to_string(),
             ended_at: row.ended_at.map(|at| at.to_string()),
+            queued: row.queued.map(|queued| QueuedView {
+                execution_arn: queued.execution_arn,
+                trigger: queued.trigger,
+                requested_at: queued.requested_at.to_string(),
+            }),
         }
     }
 }
@@ -131,6 +154,8 @@ pub(super) struct ExecutionDetail {
     pub tasks: Vec<TaskView>,
     /// What its jobs reported, oldest first.
     pub reports: Vec<ReportView>,
+    /// The tables its jobs wrote and all their quality checks, worst first.
+    pub results: Results,
 }
 
 /// An open task. Its token stays a secret.

@@ -58,6 +58,7 @@ struct StateView {
     visits: usize,
     href: String,
     title: String,
+    selected: bool,
 }
 
 /// Paints a drawing. `base` is the address of the page with all that must stay in it; states link to it with `state=`.
@@ -103,7 +104,8 @@ pub fn paint(drawing: &Drawing, visits: &Visits, selected: Option<&str>, base: &
         };
         let name = &placed.node.id;
         let (mark, count) = marks.get(name.as_str()).copied().map_or((None, 0), |(mark, count)| (Some(mark), count));
-        let ring = if selected == Some(name.as_str()) { " selected" } else { "" };
+        let is_selected = selected == Some(name.as_str());
+        let ring = if is_selected { " selected" } else { "" };
         graph.states.push(StateView {
             x: placed.x,
             y: placed.y,
@@ -117,6 +119,7 @@ pub fn paint(drawing: &Drawing, visits: &Visits, selected: Option<&str>, base: &
             name: name.clone(),
             mark,
             visits: count,
+            selected: is_selected,
         });
     }
     graph

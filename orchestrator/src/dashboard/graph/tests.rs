@@ -97,6 +97,36 @@ fn containers_hold_what_is_in_them() {
     }
 }
 
+/// 200 states: Choices that go on and skip, a Map and a Parallel every twenty states, one Catcher for all.
+fn large() -> Value {
+    let mut states = serde_json::Map::new();
+    for n in 0..160 {
+        let next = if n == 159 { "Done".to_owned() } else { format!("S{}", n + 1) };
+        let inner = |name: String| json!({ "StartAt": name, "States": { name: { "Type": "Pass", "End": true } } });
+        let catch = json!([{ "ErrorEquals": ["States.ALL"], "Next": "Failed" }]);
+        let state = match n % 20 {
+            7 => json!({ "Type": "Map", "Next": next, "ItemProcessor": inner(format!("M{n}")) }),
+            14 => json!({ "Type": "Parallel", "Next": next, "Catch": catch,
+                "Branches": [inner(format!("P{n}a")), inner(format!("P{n}b")), inner(format!("P{n}c"))] }),
+            3 | 11 => json!({ "Type": "Choice", "Default": next, "Choices": [
+                { "Variable": "$.n", "NumericEquals": n, "Next": format!("S{}", (n + 3).min(159)) }] }),
+            _ => json!({ "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Next": next, "Catch": catch }),
+        };
+        states.insert(format!("S{n}"), state);
+    }
+    states.insert("Failed".to_owned(), json!({ "Type": "Fail" }));
+    states.insert("Done".to_owned(), json!({ "Type": "Succeed" }));
+    json!({ "StartAt": "S0", "States": states })
+}
+
+#[test]
+fn two_hundred_states_are_drawn() {
+    let definition = large();
+    let drawing = drawn(&definition);
+    assert!(states(&definition).len() >= 190);
+    assert!(drawing.width < 6_000.0 && drawing.height > 5_000.0, "{} x {}", drawing.width, drawing.height);
+}
+
 #[test]
 fn rules_have_short_texts() {
     let definition = &definitions()[3];
