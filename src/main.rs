@@ -9,6 +9,7 @@ use orchestrator::serve::Server;
 use orchestrator::telemetry;
 use tokio_util::sync::CancellationToken;
 
+mod job;
 mod progress;
 mod up;
 
@@ -28,14 +29,13 @@ enum Command {
     Serve(ServeArgs),
     /// Run a worker: serves the data jobs and functions as activities of a server, or of AWS.
     Worker(workers::Config),
-    /// Run one data job here and now, as a worker would.
+    /// Run one data job here and now, as a worker would: `job NAME --ds 2024-12-07 …`. `job --list` lists them,
+    /// `job NAME --help` tells what one takes.
     #[command(disable_help_flag = true)]
     Job {
-        /// The job; without one, all jobs are listed.
-        name: Option<String>,
-        /// Arguments of the job, as `--name value` or `--name=value`.
+        /// The job and its arguments, as `--name value` or `--name=value`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<String>,
+        words: Vec<String>,
     },
     /// Measure a server on a Postgres database: transitions per second, latency, idle cost.
     Bench(orchestrator::bench::BenchArgs),
@@ -45,7 +45,7 @@ enum Command {
         #[arg(required = true)]
         files: Vec<std::path::PathBuf>,
         /// Check as EXPRESS machines.
-        #[arg(long)]
+        #[arg(long, env = "STEPWELL_VALIDATE_EXPRESS")]
         express: bool,
     },
 }
@@ -76,14 +76,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             runtime()?.block_on(workers::run_until_signalled(config))?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Job { name: Some(name), arguments } => {
-            telemetry::log::init("info");
-            Ok(workers::main_job_process(&name, &arguments))
-        }
-        Command::Job { name: None, .. } => {
-            list_jobs();
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Job { words } => Ok(job::run(&words)),
         Command::Bench(args) => {
             telemetry::log::init("warn");
             runtime()?.block_on(orchestrator::bench::run(&args))?;
@@ -118,13 +111,6 @@ fn signals() -> anyhow::Result<CancellationToken> {
     Ok(token)
 }
 
-#[expect(clippy::print_stdout, reason = "what a person asked to see")]
-fn list_jobs() {
-    for job in workers::job::jobs() {
-        println!("{:32} {}", job.name, job.summary);
-    }
-}
-
 /// Exit status 0 if all files are valid.
 #[expect(clippy::print_stdout, reason = "what a person asked to see")]
 fn validate(files: &[std::path::PathBuf], express: bool) -> anyhow::Result<ExitCode> {
@@ -144,4 +130,32 @@ fn validate(files: &[std::path::PathBuf], express: bool) -> anyhow::Result<ExitC
         }
     }
     Ok(if valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Cli;
+
+    #[test]
+    fn every_flag_has_an_environment_twin_of_its_own_meaning() {
+        let mut command = Cli::command();
+        command.build();
+        let mut flags = 0;
+        for subcommand in command.get_subcommands() {
+            for flag in subcommand.get_arguments() {
+                let Some(long) = flag.get_long().filter(|long| !["help", "version"].contains(long)) else { continue };
+                let place = format!("stepwell {} --{long}", subcommand.get_name());
+                let twin = flag.get_env().unwrap_or_else(|| panic!("{place} has no environment twin"));
+                let twin = twin.to_str().expect("plain text");
+                // A variable that two commands read must mean the same to both.
+                let is_worker = subcommand.get_name() == "worker";
+                assert!(!(is_worker && twin == "STEPWELL_DRAIN_SECONDS"), "{place} shares `{twin}` with the server");
+                assert!(long != "region" || twin == "AWS_REGION", "{place} reads `{twin}`");
+                flags += 1;
+            }
+        }
+        assert!(flags > 30, "{flags} flags");
+    }
 }

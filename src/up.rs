@@ -36,7 +36,7 @@ pub struct UpArgs {
     #[arg(long, env = "STEPWELL_UP_DAYS", default_value_t = 3, value_parser = clap::value_parser!(u64).range(0..=10))]
     days: u64,
     /// End after the sample days instead of serving on; the exit status says whether all are in.
-    #[arg(long)]
+    #[arg(long, env = "STEPWELL_UP_ONCE")]
     once: bool,
 }
 

@@ -16,14 +16,14 @@ pub struct ServeArgs {
     #[arg(long, env = "STEPWELL_DATA", default_value = ".stepwell")]
     pub data: PathBuf,
     /// Postgres to keep everything in, `postgres://user:password@host/database`; the embedded database without it.
-    /// `memory:` keeps everything in memory, for trials.
+    /// `memory:` keeps everything in memory, for trials. A `DATABASE_URL` of a Postgres counts where neither is given.
     #[arg(long, env = "STEPWELL_DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
     /// Folder of state machines (`<name>.asl.json`) and pipeline sheets (`<name>.toml`), applied at start and on change.
     #[arg(long, env = "STEPWELL_STATE_MACHINES", default_value = "state-machines")]
     pub state_machines: PathBuf,
-    /// Region in ARNs.
-    #[arg(long, env = "AWS_DEFAULT_REGION", default_value = "us-east-1")]
+    /// Region in ARNs; where it is not given, `AWS_DEFAULT_REGION`'s.
+    #[arg(long, env = "AWS_REGION", default_value_t = default_region())]
     pub region: String,
     /// Account in ARNs; Step Functions Local's by default.
     #[arg(long, env = "AWS_ACCOUNT_ID", default_value = "123456789012")]
@@ -58,6 +58,51 @@ pub struct ServeArgs {
 impl ServeArgs {
     /// The database's URL as the store opens it.
     pub fn store_url(&self) -> String {
-        self.database_url.clone().unwrap_or_else(|| format!("sqlite:{}", self.data.display()))
+        self.store_url_or(std::env::var("DATABASE_URL").ok())
+    }
+
+    fn store_url_or(&self, general: Option<String>) -> String {
+        let given = self.database_url.clone().or_else(|| postgres_url(general));
+        given.unwrap_or_else(|| format!("sqlite:{}", self.data.display()))
+    }
+}
+
+/// The region where none is given: the older of AWS's two variables, else the one Step Functions Local has.
+fn default_region() -> String {
+    std::env::var("AWS_DEFAULT_REGION")
+        .ok()
+        .filter(|region| !region.is_empty())
+        .unwrap_or_else(|| "us-east-1".to_owned())
+}
+
+/// `DATABASE_URL` is other programs' variable, too: an address of another database is not meant for this one.
+pub(crate) fn postgres_url(general: Option<String>) -> Option<String> {
+    general.filter(|url| url.starts_with("postgres://") || url.starts_with("postgresql://"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args as _, FromArgMatches as _};
+
+    use super::*;
+
+    #[test]
+    fn database_is_the_flags_then_the_general_variables_then_the_embedded_one() {
+        for (flags, general, expected) in [
+            (vec![], None, "sqlite:.stepwell"),
+            (vec![], Some("postgres://db/general"), "postgres://db/general"),
+            (vec![], Some("postgresql://db/general"), "postgresql://db/general"),
+            (vec![], Some("mysql://db/others"), "sqlite:.stepwell"),
+            (vec![], Some(""), "sqlite:.stepwell"),
+            (vec!["--data", "here"], None, "sqlite:here"),
+            (vec!["--database-url", "memory:"], Some("postgres://db/general"), "memory:"),
+        ] {
+            let line = std::iter::once("serve").chain(flags.iter().copied());
+            let mut command = ServeArgs::augment_args(clap::Command::new("serve"));
+            command = command.mut_arg("database_url", |arg| arg.env(None::<&str>));
+            command = command.mut_arg("data", |arg| arg.env(None::<&str>));
+            let args = ServeArgs::from_arg_matches(&command.get_matches_from(line)).expect("valid flags");
+            assert_eq!(args.store_url_or(general.map(str::to_owned)), expected, "{flags:?} {general:?}");
+        }
     }
 }

@@ -16,7 +16,7 @@ use crate::api::rest::{self, Rest};
 use crate::config::ServeArgs;
 use crate::dashboard::{self, Dashboard};
 use crate::engine::{Clock, Config, Engine};
-use crate::pipeline::{Actions, Folder, Ledger, Registry};
+use crate::pipeline::{Actions, Folder, Ledger, Registry, queue};
 use crate::store::Store;
 use crate::{api, integration, store, telemetry};
 
@@ -132,6 +132,7 @@ impl Server {
         });
         loops.spawn(folder.watch());
         loops.spawn(integration::run(engine.clone(), integrations));
+        loops.spawn(queue::run(engine.clone(), engine.shutdown().clone()));
         let stopped = engine.shutdown().clone();
         loops.spawn(async move { delivery.run(stopped).await });
         if let Some((waiting, metrics, namespace)) = job_metrics {

@@ -43,7 +43,7 @@ impl Moto {
     /// At any port, or at the one that an earlier server had.
     fn start(port: u16) -> Self {
         let mut server = Command::new(format!("{}/python", venv()))
-            .args(["-u", "-c", SERVER, &port.to_string()])
+            .args([concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/support/moto.py"), &port.to_string()])
             .stdout(Stdio::piped())
             .spawn()
             .expect("python starts");
@@ -51,7 +51,9 @@ impl Moto {
         BufReader::new(server.stdout.take().unwrap()).read_line(&mut first).unwrap();
         let url = first.trim().to_owned();
         assert!(url.starts_with("http://127.0.0.1:"), "moto did not start: {url}");
-        Self { server, url }
+        let moto = Self { server, url };
+        moto.ask(TOPIC_AND_QUEUE);
+        moto
     }
 
     fn port(&self) -> u16 {
@@ -89,22 +91,12 @@ print(json.dumps([json.loads(m['Body']) for m in found]))",
     }
 }
 
-/// Moto in its own process: prints its address once topic and queue are there, and ends with its parent.
-const SERVER: &str = "
-import sys, threading, os, time, boto3
-from moto.server import ThreadedMotoServer
-server = ThreadedMotoServer(ip_address='127.0.0.1', port=int(sys.argv[1]), verbose=False)
-server.start()
-host, port = server.get_host_and_port()
-url = f'http://127.0.0.1:{port}'
-client = lambda s: boto3.client(s, endpoint_url=url, region_name='us-east-1', aws_access_key_id='x', aws_secret_access_key='x')
-queue = client('sqs').create_queue(QueueName='ops')['QueueUrl']
-topic = client('sns').create_topic(Name='dev-data-platform-alerts')['TopicArn']
-client('sns').subscribe(TopicArn=topic, Protocol='sqs', Endpoint='arn:aws:sqs:us-east-1:123456789012:ops')
-print(url, flush=True)
-parent = os.getppid()
-while os.getppid() == parent: time.sleep(0.2)
-";
+/// A topic and a queue that hears it.
+const TOPIC_AND_QUEUE: &str = "
+url = client('sqs').create_queue(QueueName='ops')['QueueUrl']
+client('sns').create_topic(Name='dev-data-platform-alerts')
+client('sns').subscribe(TopicArn='arn:aws:sns:us-east-1:123456789012:dev-data-platform-alerts', Protocol='sqs', Endpoint='arn:aws:sqs:us-east-1:123456789012:ops')
+print(json.dumps(url))";
 
 async fn failing_app(options: Options) -> App {
     let app = App::daily_prices(options).await;

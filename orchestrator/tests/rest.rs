@@ -4,6 +4,7 @@
 mod support;
 
 use axum::http::StatusCode;
+use orchestrator::store::{ExecutionStatus, LedgerChange, MemoryStore, Outcome, Store as _};
 use serde_json::{Value, json};
 
 use support::{App, Options, job_failure};
@@ -73,6 +74,120 @@ async fn a_partition_in_flight_is_refused_with_its_run() {
     assert_eq!(app.call("POST", RUNS, Some(json!({ "ds": DS }))).await.0, StatusCode::ACCEPTED, "free again");
 }
 
+/// Asks for a run that may wait: the status and the answer.
+async fn queued(app: &App, body: Value) -> Value {
+    let mut asked = json!({ "ds": DS, "queue": true });
+    asked.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
+    let (status, answer) = app.call("POST", RUNS, Some(asked)).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{answer}");
+    answer
+}
+
+async fn stop(app: &App, run: &Value) -> (StatusCode, Value) {
+    app.call("POST", &format!("/api/v1/executions/{}/stop", text(run, "execution_arn")), Some(json!({}))).await
+}
+
+#[tokio::test]
+async fn a_queued_run_starts_when_the_one_in_flight_ends() {
+    let app = app_without_workers().await;
+    let first = queued(&app, json!({})).await;
+    assert_eq!((text(&first, "status"), &first["fresh"]), ("STARTED", &json!(true)), "nobody is in its way");
+    let second = queued(&app, json!({ "input": { "note": "second" } })).await;
+    assert_eq!((text(&second, "status"), &second["started_at"]), ("QUEUED", &Value::Null));
+    let third = queued(&app, json!({ "input": { "note": "third" } })).await;
+    assert_eq!((&third["execution_arn"], &third["fresh"]), (&second["execution_arn"], &json!(false)), "one waits");
+    let row = app.partition(DS).await;
+    assert_eq!((text(&row, "outcome"), &row["execution_arn"]), ("RUNNING", &first["execution_arn"]));
+    assert_eq!(row["queued"]["execution_arn"], second["execution_arn"]);
+    // Who does not want to wait is refused still.
+    assert_eq!(app.call("POST", RUNS, Some(json!({ "ds": DS }))).await.0, StatusCode::CONFLICT);
+
+    assert_eq!(stop(&app, &first).await.1, json!({ "stopped": true }));
+    let arn = text(&second, "execution_arn");
+    let begun = app.until("the queued run starts", async || app.store().execution(arn).await.unwrap()).await;
+    assert_eq!((begun.trigger.as_str(), begun.status), ("rest", ExecutionStatus::Running));
+    assert_eq!(serde_json::from_str::<Value>(&begun.input).unwrap()["note"], "second");
+    let row = app.partition(DS).await;
+    assert_eq!((text(&row, "outcome"), text(&row, "execution_arn"), &row["queued"]), ("RUNNING", arn, &Value::Null));
+    assert_eq!(stop(&app, &second).await.1, json!({ "stopped": true }));
+    assert_eq!(text(&app.partition(DS).await, "outcome"), "FAILED");
+}
+
+#[tokio::test]
+async fn a_queued_run_is_cancelled_by_its_stop() {
+    let app = app_without_workers().await;
+    let first = queued(&app, json!({})).await;
+    let second = queued(&app, json!({})).await;
+    assert_eq!(stop(&app, &second).await, (StatusCode::OK, json!({ "stopped": true })));
+    assert_eq!(stop(&app, &second).await.0, StatusCode::NOT_FOUND, "it never was an execution");
+    assert_eq!(app.partition(DS).await["queued"], Value::Null);
+    // Another one may wait now, under its key.
+    let key = [("idempotency-key", "q1")];
+    let body = || Some(json!({ "ds": DS, "queue": true }).to_string());
+    let (_, third) = app.call_with("POST", RUNS, &key, body()).await;
+    assert_eq!(text(&third, "status"), "QUEUED");
+    stop(&app, &first).await;
+    let arn = text(&third, "execution_arn");
+    app.until("the queued run starts", async || app.store().execution(arn).await.unwrap()).await;
+    let (_, again) = app.call_with("POST", RUNS, &key, body()).await;
+    assert_eq!((text(&again, "execution_arn"), text(&again, "status")), (arn, "STARTED"));
+}
+
+#[tokio::test]
+async fn a_queued_run_survives_its_node() {
+    let store = MemoryStore::new();
+    let options = || Options { store: store.clone(), ..Options::default() };
+    let (first, second) = {
+        let app = App::daily_prices(options()).await;
+        app.activity("dev-daily-prices-preflight").await;
+        (queued(&app, json!({})).await, queued(&app, json!({})).await)
+    };
+    // The other node ends the first run without a word to this one, and dies before it starts the second.
+    let record = store.execution(text(&first, "execution_arn")).await.unwrap().unwrap();
+    let settled = LedgerChange::Settle {
+        pipeline: "daily-prices".to_owned(),
+        partition: DS.to_owned(),
+        execution: record.id,
+        outcome: Outcome::Succeeded,
+        reason: None,
+        in_place: false,
+        at: record.started_at,
+    };
+    store.change_ledger(&[settled]).await.unwrap();
+    let app = App::daily_prices(options()).await;
+    let arn = text(&second, "execution_arn");
+    app.until("the queued run starts", async || app.store().execution(arn).await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn a_run_that_finds_its_partition_in_place_leaves_its_figures() {
+    let app = app().await;
+    let skips = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let odd = skips.clone();
+    app.serve_daily_prices(move |name, _| {
+        let skip = json!({ "ds": DS, "proceed": false, "reason": "Already processed", "error": { "code": "IDEMPOTENT_SKIP", "message": "x" } });
+        (name == "daily-prices-preflight" && odd.load(std::sync::atomic::Ordering::SeqCst)).then_some(Ok(skip))
+    })
+    .await;
+    let run = async || {
+        let arn =
+            app.call("POST", RUNS, Some(json!({ "ds": DS }))).await.1["execution_arn"].as_str().unwrap().to_owned();
+        app.ended(&arn).await
+    };
+    let made = run().await;
+    let before = app.partition(DS).await;
+    assert_eq!(text(&before, "outcome"), "SUCCEEDED");
+    skips.store(true, std::sync::atomic::Ordering::SeqCst);
+    let skipped = run().await;
+    let after = app.partition(DS).await;
+    assert_eq!((text(&after, "outcome"), text(&after, "execution_arn")), ("SUCCEEDED", made.arn.as_str()));
+    for field in ["rows", "bytes", "files", "quality", "started_at", "ended_at"] {
+        assert_eq!(after[field], before[field], "{field}");
+    }
+    let reason = text(&after, "reason");
+    assert!(reason.starts_with("IDEMPOTENT_SKIP") && reason.contains(&skipped.arn), "{reason}");
+}
+
 #[tokio::test]
 async fn an_idempotency_key_is_one_run() {
     let app = app_without_workers().await;
@@ -106,7 +221,7 @@ async fn bad_requests_are_refused_with_field_and_remedy() {
         (json!({ "ds": DS, "partition": "x" }), 400, "partition"),
         (json!({ "ds": DS, "input": { "ds": "2020-01-01" } }), 400, "input"),
         (json!({ "ds": DS, "input": { "note": "x".repeat(300_000) } }), 400, "input"),
-        (json!({ "ds": DS, "queue": true }), 400, "queue"),
+        (json!({ "date_range": { "start": "2024-12-05", "end": DS }, "queue": true }), 400, "queue"),
     ] {
         let (got, problem) = app.call("POST", RUNS, Some(body.clone())).await;
         assert_eq!((got.as_u16(), problem["field"].as_str()), (status, Some(field)), "{problem}");
@@ -124,6 +239,9 @@ async fn bad_requests_are_refused_with_field_and_remedy() {
         ("GET", "/api/v1/executions?limit=0", None, 400),
         ("GET", "/api/v1/executions?next_token=x", None, 400),
         ("GET", "/api/v1/executions/arn:none", None, 404),
+        ("GET", "/api/v1/executions/arn:none/logs", None, 404),
+        ("GET", "/api/v1/executions/arn:none/logs?limit=0", None, 400),
+        ("GET", "/api/v1/executions/arn:none/logs?next_token=x", None, 400),
         ("POST", "/api/v1/executions/arn:none/stop", Some("{}"), 404),
         ("GET", "/api/v1/nothing", None, 404),
         ("DELETE", "/api/v1/pipelines", None, 405),
@@ -198,6 +316,16 @@ async fn what_workers_tell_is_kept_and_shown() {
     assert_eq!(status, StatusCode::NO_CONTENT, "{body}");
     let log = app.store().log(task.execution, Some(task.task), 0, 10).await.unwrap();
     assert_eq!((log[0].text.as_str(), log[1].text.len()), ("hello\u{fffd}", 8192));
+    let logs = format!("/api/v1/executions/{arn}/logs?limit=1");
+    let (status, page) = app.call("GET", &logs, None).await;
+    assert_eq!((status, text(&page["items"][0], "text")), (StatusCode::OK, "hello\u{fffd}"));
+    let (_, page) = app.call("GET", &format!("{logs}&next_token={}", text(&page, "next_token")), None).await;
+    assert_eq!((text(&page["items"][0], "stream"), &page["items"][0]["task"]), ("stderr", &json!(task.task.0)));
+    let (_, page) = app.call("GET", &format!("{logs}&next_token={}", text(&page, "next_token")), None).await;
+    assert_eq!(page["items"], json!([]));
+    assert!(page["next_token"].is_string(), "it runs, and more may come: {page}");
+    let (_, other) = app.call("GET", &format!("{logs}&task=999999"), None).await;
+    assert_eq!(other["items"], json!([]));
 
     let result = json!({
         "job": "daily-prices-data-etl", "run_id": "r", "status": "SUCCEEDED", "code": "OK", "message": "done", "warnings": [],

@@ -11,7 +11,7 @@ use aws_sdk_sfn::{Client, Config};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::site::{Site, WAIT_MAX, root};
+use crate::support::{Site, WAIT_MAX, root};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/any";
 

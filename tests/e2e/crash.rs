@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use orchestrator::store::testing;
+use orchestrator::store::testing::{self, OwnServer};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
@@ -209,5 +209,38 @@ async fn a_server_asked_to_stop_ends_in_time_and_goes_on_after_a_restart() {
     let (status, took) = server.terminate(Duration::from_secs(12));
     assert!(status.success(), "{status} after {took:?}");
     let (_server, _) = serve(&database.url, &address, &LEASE);
+    load.check(&client).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_database_loses_nothing_and_servers_recover_by_themselves() {
+    let mut chance = ChaCha8Rng::seed_from_u64(rand::random());
+    let start_database = tokio::task::spawn_blocking(OwnServer::start);
+    let mut database = start_database.await.expect("no panic").expect("a Postgres server of its own");
+    let (_server, address) = serve(&database.url, "127.0.0.1:0", &LEASE);
+    let _workers = ["first", "second"].map(|name| worker(&address, name, &["--slots", "2"]));
+    let client = Client::new(&address);
+    let mut load = Load::prepare(client.clone()).await;
+    let starting = tokio::spawn(async move {
+        for _ in 0..40 {
+            load.start().await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        load
+    });
+    for _ in 0..4 {
+        // The moment of a crash, and how long the database is away, are the things here that are a time.
+        let (pause, away) = (chance.random_range(300..1500), chance.random_range(0..1000));
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        database = tokio::task::spawn_blocking(move || {
+            database.kill().expect("it runs");
+            std::thread::sleep(Duration::from_millis(away));
+            database.restart().expect("it recovers");
+            database
+        })
+        .await
+        .expect("no panic");
+    }
+    let load = starting.await.expect("all are started");
     load.check(&client).await;
 }

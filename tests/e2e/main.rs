@@ -4,8 +4,11 @@
 
 mod clients;
 mod crash;
+mod ecommerce;
+mod enrichment;
 mod jobs;
 mod pages;
 mod pipeline;
-mod site;
+mod sales;
+mod star_schema;
 mod support;

@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 use workers::lake::{Lake, Table};
 
-use crate::site::{PIPELINE, STEPWELL, Site, WAIT_MAX, root};
+use crate::support::{PIPELINE, STEPWELL, Site, WAIT_MAX, root};
 
 /// `stepwell up --once --days 2` on a folder: what it prints.
 async fn up_once(data: &std::path::Path) -> String {
     let output = Command::new(STEPWELL)
+        .env_remove("DATABASE_URL")
         .args(["up", "--once", "--days", "2", "--listen", "127.0.0.1:0", "--data"])
         .arg(data)
         .arg("--state-machines")

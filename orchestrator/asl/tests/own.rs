@@ -5,7 +5,7 @@
 //! code. As with recordings, every step is also taken from a full replay.
 
 // Expectations are read from files and written to them on demand.
-#![allow(clippy::disallowed_methods)]
+#![allow(clippy::disallowed_methods, reason = "tests read the files of their cases")]
 
 mod support;
 

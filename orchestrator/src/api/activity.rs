@@ -43,10 +43,7 @@ pub(super) async fn describe(api: &Api, input: ActivityArnInput) -> Result<Descr
 
 /// Succeeds for an unknown activity, as AWS does.
 pub(super) async fn delete(api: &Api, input: ActivityArnInput) -> Result<Empty, ApiError> {
-    let mut check = Check::new();
-    let activity_arn = check.required("activityArn", &input.activity_arn, 1, 256);
-    check.done()?;
-    arn::parse(&activity_arn, Kind::Activity)?;
+    let activity_arn = checked(&input.activity_arn)?;
     api.engine.store().delete_activity(&activity_arn).await?;
     api.engine.forget_activity(&activity_arn);
     Ok(Empty {})
@@ -68,19 +65,28 @@ pub(super) async fn get_task(api: &Api, input: GetActivityTaskInput) -> Result<G
     if let Some(name) = &input.worker_name {
         check::name(name)?;
     }
-    let activity = named(api, &input.activity_arn).await?;
-    let taken = api.engine.take(&activity.arn, input.worker_name.as_deref(), POLL).await?;
+    let activity_arn = checked(&input.activity_arn)?;
+    if !api.engine.activity_exists(&activity_arn).await? {
+        return Err(ApiError::no_activity(&activity_arn));
+    }
+    let taken = api.engine.take(&activity_arn, input.worker_name.as_deref(), POLL).await?;
     Ok(taken.map_or_else(GetActivityTaskOutput::default, |task| GetActivityTaskOutput {
         task_token: Some(task.token.as_str().to_owned()),
         input: Some(task.input),
     }))
 }
 
-async fn named(api: &Api, arn: &Option<String>) -> Result<ActivityRecord, ApiError> {
+/// The ARN a request gives.
+fn checked(arn: &Option<String>) -> Result<String, ApiError> {
     let mut check = Check::new();
     let activity_arn = check.required("activityArn", arn, 1, 256);
     check.done()?;
     arn::parse(&activity_arn, Kind::Activity)?;
+    Ok(activity_arn)
+}
+
+async fn named(api: &Api, arn: &Option<String>) -> Result<ActivityRecord, ApiError> {
+    let activity_arn = checked(arn)?;
     api.engine.store().activity(&activity_arn).await?.ok_or_else(|| ApiError::no_activity(&activity_arn))
 }
 

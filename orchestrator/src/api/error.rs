@@ -73,6 +73,11 @@ impl ApiError {
         Self::new("InternalFailure", message)
     }
 
+    /// Two requests at once, and this one lost.
+    pub(super) fn conflict(message: impl Into<String>) -> Self {
+        Self::new("ConflictException", message)
+    }
+
     /// `Invalid Arn: '…'`.
     pub(super) fn invalid_arn(detail: impl std::fmt::Display) -> Self {
         Self::new("InvalidArn", format!("Invalid Arn: '{detail}'"))

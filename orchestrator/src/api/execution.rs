@@ -30,6 +30,7 @@ pub(super) async fn start(api: &Api, input: StartExecutionInput) -> Result<Start
     let text = input.input.unwrap_or_else(|| "{}".to_owned());
     let value = parse_input(&text, api.engine.config().limits.payload_bytes_max)?;
     let request = StartRequest {
+        id: None,
         state_machine_arn: machine_arn.clone(),
         name: input.name,
         input: text,

@@ -24,6 +24,9 @@ pub(super) const TAGS_MAX: usize = 50;
 /// Source: `ValidateStateMachineDefinition`, parameter `maxResults`.
 const DIAGNOSTICS_MAX: u32 = 100;
 
+/// How often an update is tried; each time somebody else's came first.
+const UPDATE_ATTEMPTS_MAX: u32 = 20;
+
 pub(super) async fn create(api: &Api, input: CreateStateMachineInput) -> Result<CreateStateMachineOutput, ApiError> {
     let mut check = Check::new();
     let name = check.required("name", &input.name, 1, 80);
@@ -112,7 +115,21 @@ pub(super) async fn update(api: &Api, input: UpdateStateMachineInput) -> Result<
     if let Some(role) = &input.role_arn {
         check_role(role)?;
     }
-    let mut machine = find(api, &machine_arn).await?;
+    for _ in 0..UPDATE_ATTEMPTS_MAX {
+        if let Some(updated) = update_once(api, &machine_arn, &input).await? {
+            return Ok(updated);
+        }
+    }
+    Err(ApiError::conflict(format!("'{machine_arn}' is being updated by others all the time; try again in a moment")))
+}
+
+/// `None` if somebody else's update came first.
+async fn update_once(
+    api: &Api,
+    machine_arn: &str,
+    input: &UpdateStateMachineInput,
+) -> Result<Option<UpdateStateMachineOutput>, ApiError> {
+    let mut machine = find(api, machine_arn).await?;
     if machine.status == StateMachineStatus::Deleting {
         return Err(ApiError::new("StateMachineDeleting", format!("State Machine Deleting: '{machine_arn}'")));
     }
@@ -121,32 +138,33 @@ pub(super) async fn update(api: &Api, input: UpdateStateMachineInput) -> Result<
     }
     let old = machine.revision.clone();
     let revision = &mut machine.revision;
-    revision.definition = input.definition.unwrap_or_else(|| old.definition.clone());
-    revision.role_arn = input.role_arn.unwrap_or_else(|| old.role_arn.clone());
-    if input.logging_configuration.is_some() {
-        revision.logging = check_logging(input.logging_configuration)?;
+    revision.definition = input.definition.clone().unwrap_or_else(|| old.definition.clone());
+    revision.role_arn = input.role_arn.clone().unwrap_or_else(|| old.role_arn.clone());
+    if let Some(logging) = &input.logging_configuration {
+        revision.logging = check_logging(Some(logging.clone()))?;
     }
-    revision.tracing = input.tracing_configuration.unwrap_or_else(|| old.tracing.clone());
-    revision.encryption = input.encryption_configuration.unwrap_or_else(|| old.encryption.clone());
+    revision.tracing = input.tracing_configuration.clone().unwrap_or_else(|| old.tracing.clone());
+    revision.encryption = input.encryption_configuration.clone().unwrap_or_else(|| old.encryption.clone());
     if *revision == old {
         // Nothing changes: AWS keeps the revision, too.
-        return Ok(UpdateStateMachineOutput {
+        return Ok(Some(UpdateStateMachineOutput {
             update_date: old.created_at.epoch_seconds(),
             revision_id: revision_id(&old),
-        });
+        }));
     }
     revision.id = Uuid::new_v4();
     revision.number = old.number + 1;
     revision.created_at = api.engine.now();
     match api.engine.store().update_state_machine(&machine).await {
-        Ok(()) => api.engine.forget_machine(&machine_arn),
-        Err(store::Error::Missing(_)) => return Err(ApiError::no_state_machine(&machine_arn)),
+        Ok(()) => api.engine.forget_machine(machine_arn),
+        Err(store::Error::Superseded(_)) => return Ok(None),
+        Err(store::Error::Missing(_)) => return Err(ApiError::no_state_machine(machine_arn)),
         Err(error) => return Err(error.into()),
     }
-    Ok(UpdateStateMachineOutput {
+    Ok(Some(UpdateStateMachineOutput {
         update_date: machine.revision.created_at.epoch_seconds(),
         revision_id: revision_id(&machine.revision),
-    })
+    }))
 }
 
 pub(super) async fn describe(api: &Api, input: StateMachineArnInput) -> Result<DescribeStateMachineOutput, ApiError> {
@@ -162,7 +180,7 @@ pub(super) async fn describe(api: &Api, input: StateMachineArnInput) -> Result<D
         kind: type_name(machine.kind).to_owned(),
         creation_date: machine.created_at.epoch_seconds(),
         revision_id: revision_id(&revision),
-        variable_references: variable_references(&revision.definition),
+        variable_references: variable_references(api, &revision),
         encryption_configuration: encryption(revision.encryption),
         definition: revision.definition,
         role_arn: revision.role_arn,
@@ -184,7 +202,7 @@ pub(super) async fn describe_for_execution(
         name,
         update_date: revision.created_at.epoch_seconds(),
         revision_id: revision_id(&revision),
-        variable_references: variable_references(&revision.definition),
+        variable_references: variable_references(api, &revision),
         encryption_configuration: encryption(revision.encryption),
         definition: revision.definition,
         role_arn: revision.role_arn,
@@ -326,8 +344,9 @@ fn revision_id(revision: &RevisionRecord) -> Option<String> {
     (revision.number > 1).then(|| revision.id.to_string())
 }
 
-fn variable_references(definition: &str) -> Option<Value> {
-    let references = StateMachine::parse(definition, false).ok()?.variable_references();
+/// The variables each state refers to; a definition is parsed once for all who ask.
+fn variable_references(api: &Api, revision: &RevisionRecord) -> Option<Value> {
+    let references = api.engine.definition(revision).ok()?.variable_references();
     (!references.is_empty()).then(|| json!(references))
 }
 

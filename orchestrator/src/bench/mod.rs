@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 
+use crate::config::postgres_url;
 use crate::store::postgres::raw_rate::raw_group_commit_rate;
 use load::Load;
 use server::ServerProcess;
@@ -19,19 +20,20 @@ use server::ServerProcess;
 #[derive(Args, Clone, Debug)]
 pub struct BenchArgs {
     /// Postgres database to measure on, `postgres://user:password@host/database`; best an empty one.
+    /// [default: `DATABASE_URL`]
     #[arg(long, env = "STEPWELL_DATABASE_URL", hide_env_values = true)]
-    pub database_url: String,
+    pub database_url: Option<String>,
     /// Executions of each kind.
-    #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    #[arg(long, env = "STEPWELL_BENCH_EXECUTIONS", default_value_t = 5000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub executions: u64,
     /// Requests in flight at once.
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=512))]
+    #[arg(long, env = "STEPWELL_BENCH_CLIENTS", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=512))]
     pub clients: u64,
     /// Workers that poll the activity.
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=256))]
+    #[arg(long, env = "STEPWELL_BENCH_WORKERS", default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=256))]
     pub workers: u64,
     /// Seconds the database's own rate and the idle server are watched for.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
+    #[arg(long, env = "STEPWELL_BENCH_SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
     pub seconds: u64,
 }
 
@@ -42,11 +44,14 @@ const RAW_BATCH_ROWS: u32 = 64;
 #[expect(clippy::print_stdout, reason = "what a person asked to see")]
 pub async fn run(args: &BenchArgs) -> anyhow::Result<()> {
     let watched = Duration::from_secs(args.seconds);
-    let raw = raw_group_commit_rate(&args.database_url, RAW_BATCH_ROWS, args.seconds)
+    let general = || postgres_url(std::env::var("DATABASE_URL").ok());
+    let database_url = args.database_url.clone().or_else(general);
+    let database_url = database_url.context("give --database-url, or set STEPWELL_DATABASE_URL or DATABASE_URL")?;
+    let raw = raw_group_commit_rate(&database_url, RAW_BATCH_ROWS, args.seconds)
         .await
         .context("cannot measure the database's own rate")?;
     println!("raw group commit      {:>10.0} rows/s in transactions of {RAW_BATCH_ROWS}", raw.rows_per_second);
-    let server = ServerProcess::start(&args.database_url).await?;
+    let server = ServerProcess::start(&database_url).await?;
     let load = Load::new(server.address(), args)?;
     let chain = load.pass_chain().await?;
     println!(
@@ -67,7 +72,7 @@ pub async fn run(args: &BenchArgs) -> anyhow::Result<()> {
     let idle = server.watch_idle(watched).await?;
     println!("idle after the load   {:>10.1} MiB resident, {:.2} % of a core", idle.resident_mib, idle.cpu_percent);
     server.stop().await?;
-    let fresh = ServerProcess::start(&args.database_url).await?;
+    let fresh = ServerProcess::start(&database_url).await?;
     let idle = fresh.watch_idle(watched).await?;
     println!("idle, just started    {:>10.1} MiB resident, {:.2} % of a core", idle.resident_mib, idle.cpu_percent);
     fresh.stop().await

@@ -1,17 +1,17 @@
 //! What the engine keeps in memory, all of it a copy of the store's.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use asl::{Execution, StateMachine};
+use asl::{Execution, StateMachine, TaskId, TaskToken};
 use parking_lot::Mutex as SyncMutex;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::error::Error;
-use crate::store::{ExecutionId, ExecutionRecord, RevisionRecord, StateMachineRecord, Store};
+use crate::store::{ExecutionId, ExecutionRecord, RevisionRecord, StateMachineRecord, Store, TaskRecord};
 
 /// How long a machine's current revision is believed without asking. AWS, too, lets StartExecution run the old
 /// definition for a few seconds after an update; on the node that made the update it is forgotten at once.
@@ -20,6 +20,11 @@ const MACHINE_TTL: Duration = Duration::from_secs(1);
 const ACTIVITY_TTL: Duration = Duration::from_secs(5);
 /// Names kept by the small caches before they start anew.
 const NAMES_MAX: usize = 10_000;
+
+/// Tasks kept by [`Tasks`]; with the bytes below about 40 MB at the very most, and next to nothing as a rule.
+const TASKS_MAX: usize = 10_000;
+/// Tasks with a larger input are looked up when somebody reports on them.
+const TASK_INPUT_BYTES_MAX: usize = 4096;
 
 /// An execution as it stood after the last commit this node knows of.
 pub(super) struct Cached {
@@ -31,7 +36,7 @@ pub(super) struct Cached {
 /// A definition, read once.
 #[derive(Debug)]
 pub(super) struct Machine {
-    pub(super) definition: StateMachine,
+    pub(super) definition: Arc<StateMachine>,
     pub(super) revision: RevisionRecord,
 }
 
@@ -116,7 +121,7 @@ impl Machines {
         }
         // Express machines are checked more strictly when they are created; what is stored was valid then.
         let definition = StateMachine::parse(&revision.definition, false).map_err(|_| Error::Revision(revision.id))?;
-        let machine = Arc::new(Machine { definition, revision: revision.clone() });
+        let machine = Arc::new(Machine { definition: Arc::new(definition), revision: revision.clone() });
         let mut revisions = self.revisions.lock();
         if revisions.len() >= NAMES_MAX {
             revisions.clear();
@@ -157,5 +162,45 @@ impl Activities {
 
     pub(super) fn forget(&self, arn: &str) {
         self.0.lock().remove(arn);
+    }
+}
+
+/// Tasks this node has handed out: what a report on one is about, without asking the store. Whether the task is still the
+/// one's who reports is up to the guard of the commit.
+#[derive(Default)]
+pub(super) struct Tasks(SyncMutex<BTreeMap<(ExecutionId, TaskId), Arc<TaskRecord>>>);
+
+impl Tasks {
+    /// A task was started; `task` has the token of its taker.
+    pub(super) fn put(&self, task: TaskRecord) {
+        if task.input.len() > TASK_INPUT_BYTES_MAX {
+            return;
+        }
+        let mut tasks = self.0.lock();
+        if tasks.len() >= TASKS_MAX {
+            // Their takers are gone or slow; whoever reports after all is looked up.
+            tasks.clear();
+        }
+        tasks.insert((task.execution, task.task), Arc::new(task));
+    }
+
+    /// The task, if it was handed out with this token.
+    pub(super) fn get(&self, execution: ExecutionId, task: TaskId, token: &TaskToken) -> Option<Arc<TaskRecord>> {
+        let tasks = self.0.lock();
+        tasks.get(&(execution, task)).filter(|known| known.token.as_ref() == Some(token)).cloned()
+    }
+
+    /// The task is over, or somebody else's.
+    pub(super) fn forget(&self, execution: ExecutionId, task: TaskId) {
+        self.0.lock().remove(&(execution, task));
+    }
+
+    /// The execution is over.
+    pub(super) fn forget_all_of(&self, execution: ExecutionId) {
+        let mut tasks = self.0.lock();
+        let first = (execution, TaskId(0));
+        while let Some(key) = tasks.range(first..=(execution, TaskId(u64::MAX))).next().map(|(key, _)| *key) {
+            tasks.remove(&key);
+        }
     }
 }

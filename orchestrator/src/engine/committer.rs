@@ -1,13 +1,14 @@
 //! Group commit: turns hand their commits in, one transaction takes all that wait.
 //!
-//! While one transaction is in flight the next batch gathers, so throughput grows with load and a lone commit waits for
-//! nobody. A turn holds its execution's lock until it has its answer, so one batch never holds two commits of one execution
-//! from this process.
+//! While as many transactions are in flight as the store likes ([`Store::commits_at_once`]) the next batch gathers, so
+//! throughput grows with load and a lone commit waits for nobody. A turn holds its execution's lock until it has its answer,
+//! so neither one batch nor two side by side ever hold two commits of one execution from this process.
 
 use std::sync::Arc;
 
 use metrics::{counter, histogram};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::store::{self, Commit, CommitResult, Store};
@@ -51,8 +52,13 @@ async fn run(
     batch_max: usize,
     shutdown: CancellationToken,
 ) {
+    let at_once = store.commits_at_once().max(1);
+    let mut in_flight = JoinSet::new();
     let mut waiting = Vec::with_capacity(batch_max);
     loop {
+        while in_flight.len() >= at_once {
+            in_flight.join_next().await;
+        }
         let received = tokio::select! {
             biased;
             received = receiver.recv_many(&mut waiting, batch_max) => received,
@@ -63,29 +69,34 @@ async fn run(
             }
         };
         if received == 0 {
-            return;
+            break;
         }
-        let (batch, answers): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
-        histogram!("stepwell_commit_batch_size").record(batch.len() as f64);
-        let started = std::time::Instant::now();
-        let outcome = store.commit(batch).await;
-        histogram!("stepwell_commit_seconds").record(started.elapsed().as_secs_f64());
-        match outcome {
-            Ok(results) => {
-                debug_assert_eq!(results.len(), answers.len(), "the store answers every commit");
-                counter!("stepwell_commits_total").increment(results.len() as u64);
-                for (answer, result) in answers.into_iter().zip(results) {
-                    // A turn that was dropped meanwhile (its client went away) needs no answer.
-                    let _ = answer.send(Ok(result));
-                }
+        in_flight.spawn(commit_all(store.clone(), waiting.drain(..).unzip()));
+    }
+    while in_flight.join_next().await.is_some() {}
+}
+
+/// Commits a batch and answers each turn.
+async fn commit_all(store: Arc<dyn Store>, (batch, answers): (Vec<Commit>, Vec<Answer>)) {
+    histogram!("stepwell_commit_batch_size").record(batch.len() as f64);
+    let started = std::time::Instant::now();
+    let outcome = store.commit(batch).await;
+    histogram!("stepwell_commit_seconds").record(started.elapsed().as_secs_f64());
+    match outcome {
+        Ok(results) => {
+            debug_assert_eq!(results.len(), answers.len(), "the store answers every commit");
+            counter!("stepwell_commits_total").increment(results.len() as u64);
+            for (answer, result) in answers.into_iter().zip(results) {
+                // A turn that was dropped meanwhile (its client went away) needs no answer.
+                let _ = answer.send(Ok(result));
             }
-            Err(error) => {
-                counter!("stepwell_commit_faults_total").increment(1);
-                tracing::warn!(error = &error as &dyn std::error::Error, "A batch of commits failed");
-                let error = Arc::new(error);
-                for answer in answers {
-                    let _ = answer.send(Err(Fault::Store(error.clone())));
-                }
+        }
+        Err(error) => {
+            counter!("stepwell_commit_faults_total").increment(1);
+            tracing::warn!(error = &error as &dyn std::error::Error, "A batch of commits failed");
+            let error = Arc::new(error);
+            for answer in answers {
+                let _ = answer.send(Err(Fault::Store(error.clone())));
             }
         }
     }

@@ -7,10 +7,13 @@
 //! | file | topic |
 //! |---|---|
 //! | `turn` | one stimulus after another: load, decide, commit |
-//! | `settle` | commits whose answer is certain, whatever the connection does |
+//! | `draft` | what a round of deciding comes to |
+//! | `settle`, `patience` | commits whose answer is certain, whatever the connection does |
 //! | `committer` | folds the commits of all turns into one transaction |
+//! | `snapshot` | long executions without a long replay |
 //! | `cache` | executions and machines of late |
-//! | `dispatch`, `parcel` | who waits for tasks, the hand-over within a commit, and tasks whose taker went away |
+//! | `dispatch`, `look` | who waits for tasks, the hand-over within a commit, and looks for what nobody was handed |
+//! | `parcel` | tasks whose taker went away |
 //! | `binding` | which queue a task goes to, and what a local stand-in's result looks like |
 //! | `start`, `report`, `stop` | what callers ask for |
 //! | `sweep` | timers, leases, lost continuations |
@@ -21,11 +24,15 @@ mod chance;
 mod clock;
 mod committer;
 mod dispatch;
+mod draft;
 mod error;
 mod hooks;
+mod look;
 mod parcel;
+mod patience;
 mod report;
 mod settle;
+mod snapshot;
 mod start;
 mod sweep;
 mod turn;
@@ -34,6 +41,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use asl::StateMachine;
 use asl::execution::Limits;
 use parking_lot::RwLock;
 use tokio::sync::broadcast;
@@ -47,7 +55,7 @@ pub use error::{Error, ReportError, StartError};
 pub use hooks::{EndEffects, Ending, Hooks, NoHooks, StartEffects};
 pub use start::{StartRequest, Started};
 
-use crate::store::{Hint, Store};
+use crate::store::{Hint, RevisionRecord, Store};
 
 /// The engine's settings. Every duration has its reason beside it.
 #[derive(Clone, Debug)]
@@ -73,6 +81,9 @@ pub struct Config {
     pub batch_max: usize,
     /// How many executions are kept in memory at most.
     pub cache_max: usize,
+    /// After so many events a snapshot is written, so that a replay has no more of them. Reading a thousand takes
+    /// milliseconds.
+    pub snapshot_events: u64,
     /// How long a turn goes on trying when the database is away.
     pub patience: Duration,
 }
@@ -90,6 +101,7 @@ impl Default for Config {
             integration_slots: 64,
             batch_max: 256,
             cache_max: 20_000,
+            snapshot_events: 1_000,
             patience: Duration::from_secs(15),
         }
     }
@@ -108,6 +120,7 @@ struct Inner {
     executions: cache::Executions,
     machines: cache::Machines,
     activities: cache::Activities,
+    tasks: cache::Tasks,
     dispatch: dispatch::Dispatch,
     timers: sweep::Alarm,
     bindings: RwLock<BTreeSet<String>>,
@@ -146,6 +159,7 @@ impl Engine {
             executions: cache::Executions::new(config.cache_max),
             machines: cache::Machines::default(),
             activities: cache::Activities::default(),
+            tasks: cache::Tasks::default(),
             dispatch: dispatch::Dispatch::default(),
             timers: sweep::Alarm::default(),
             config,
@@ -214,6 +228,16 @@ impl Engine {
     /// Forgets whether an activity exists, after it was created or deleted on this node.
     pub fn forget_activity(&self, arn: &str) {
         self.0.activities.forget(arn);
+    }
+
+    /// Whether an activity exists, as of a few seconds ago at most.
+    pub async fn activity_exists(&self, arn: &str) -> Result<bool, Error> {
+        Ok(self.0.activities.exists(&*self.0.store, arn).await?)
+    }
+
+    /// A stored definition, parsed once.
+    pub fn definition(&self, revision: &RevisionRecord) -> Result<Arc<StateMachine>, Error> {
+        self.0.machines.read(revision).map(|machine| machine.definition.clone())
     }
 
     /// Pollers of `queue` that wait on this node right now.

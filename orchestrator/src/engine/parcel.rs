@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use super::Engine;
 use super::dispatch::TakenTask;
 use super::error::Error;
-use super::turn::Patience;
+use super::patience::Patience;
 
 /// A task that is given back unless somebody opens it.
 pub(super) struct Parcel {
@@ -41,6 +41,7 @@ impl Drop for Parcel {
 impl Engine {
     /// Makes the row visible again. Harmless if the task was never started: then the row has another token.
     async fn give_back(&self, task: &TakenTask) {
+        self.0.tasks.forget(task.execution, task.task);
         let mut patience = Patience::new(self.0.config.patience);
         while let Err(error) = self.0.store.release(task.execution, task.task, &task.token).await {
             if let Err(error) = patience.wait(Error::Store(error)).await {
@@ -51,6 +52,6 @@ impl Engine {
                 return;
             }
         }
-        self.0.dispatch.ring_all();
+        self.ring_all();
     }
 }

@@ -8,7 +8,7 @@
 use super::Inner;
 use super::committer::Fault;
 use super::error::Error;
-use super::turn::Patience;
+use super::patience::Patience;
 use crate::store::{self, Commit, CommitResult, TaskChange};
 
 impl Inner {

@@ -8,8 +8,10 @@ use metrics::counter;
 use serde_json::Value;
 
 use super::cache::{Cached, Machine};
+use super::draft::Draft;
 use super::error::{Error, StartError};
-use super::turn::{Change, Draft, Effect, Patience, Summary};
+use super::patience::Patience;
+use super::turn::{Change, Effect, Summary};
 use super::{Engine, Inner};
 use crate::store::{
     self, CommitResult, ExecutionId, ExecutionRecord, ExecutionStatus, NewExecution, StateMachineStatus,
@@ -19,6 +21,8 @@ use crate::store::{
 /// Who is to be started.
 #[derive(Clone, Debug)]
 pub struct StartRequest {
+    /// The execution's key, if it was promised to somebody by [`Engine::promise`]; a new one without.
+    pub id: Option<ExecutionId>,
     /// The machine, unqualified.
     pub state_machine_arn: String,
     /// The execution's name; a UUID without one.
@@ -60,9 +64,18 @@ impl Engine {
             .map_err(|_| StartError::Fault(Error::ShuttingDown))?
     }
 
+    /// The key and the ARN that an execution of this name will have, for a run that starts later.
+    pub async fn promise(&self, state_machine_arn: &str, name: &str) -> Result<(ExecutionId, String), StartError> {
+        let inner = &self.0;
+        let machine = inner.machines.current(&*inner.store, state_machine_arn).await?;
+        let machine = machine.ok_or(StartError::MachineGone)?;
+        let id = inner.chance.execution_id(inner.clock.now());
+        Ok((id, inner.execution_arn(&machine, name, id)))
+    }
+
     async fn start_now(&self, request: StartRequest) -> Result<Started, StartError> {
         let inner = &self.0;
-        let id = inner.chance.execution_id(inner.clock.now());
+        let id = request.id.unwrap_or_else(|| inner.chance.execution_id(inner.clock.now()));
         let mut patience = Patience::new(inner.config.patience);
         let (draft, machine) = loop {
             match inner.first_draft(id, &request).await {
@@ -145,6 +158,18 @@ impl Inner {
         Ok((self.draft_start(new, &machine, start).await?, machine))
     }
 
+    fn execution_arn(&self, machine: &store::StateMachineRecord, name: &str, id: ExecutionId) -> String {
+        let (region, account) = (&self.config.region, &self.config.account);
+        match machine.kind {
+            StateMachineType::Standard => {
+                format!("arn:aws:states:{region}:{account}:execution:{}:{name}", machine.name)
+            }
+            StateMachineType::Express => {
+                format!("arn:aws:states:{region}:{account}:express:{}:{name}:{id}", machine.name)
+            }
+        }
+    }
+
     fn new_record(
         &self,
         id: ExecutionId,
@@ -152,18 +177,9 @@ impl Inner {
         machine: &store::StateMachineRecord,
     ) -> ExecutionRecord {
         let name = request.name.clone().unwrap_or_else(|| id.to_string());
-        let (region, account) = (&self.config.region, &self.config.account);
-        let arn = match machine.kind {
-            StateMachineType::Standard => {
-                format!("arn:aws:states:{region}:{account}:execution:{}:{name}", machine.name)
-            }
-            StateMachineType::Express => {
-                format!("arn:aws:states:{region}:{account}:express:{}:{name}:{id}", machine.name)
-            }
-        };
         ExecutionRecord {
             id,
-            arn,
+            arn: self.execution_arn(machine, &name, id),
             name,
             state_machine_arn: machine.arn.clone(),
             revision: machine.revision.id,

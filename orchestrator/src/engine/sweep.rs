@@ -11,7 +11,8 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use super::Engine;
-use super::turn::{CONTINUATION, Change};
+use super::draft::CONTINUATION;
+use super::turn::Change;
 use crate::store::{DueTimer, Hint, TaskRecord, TaskStatus};
 
 /// Timers handled in one go; more are due at the next look, which follows at once.
@@ -167,7 +168,7 @@ impl Engine {
                     execution.id = %row.execution, state.name = row.state, worker.id = row.worker,
                     "The worker of `{}` gave no sign of life; the task goes to another", row.state
                 );
-                self.0.dispatch.ring(&row.queue);
+                self.ring(&row.queue);
                 self.announce(Hint::Task { queue: row.queue });
             } else if let Err(error) = self.give_up(&row).await {
                 // The others must not suffer for one; it is found again at the next look.
@@ -229,13 +230,13 @@ impl Engine {
             match hint {
                 Ok(hint) => {
                     match &hint {
-                        Hint::Task { queue } => self.0.dispatch.ring(queue),
+                        Hint::Task { queue } => self.ring(queue),
                         Hint::Timer { due_at } => self.0.timers.set(*due_at),
                         Hint::Execution { .. } | Hint::Page => {}
                     }
                     self.announce(hint);
                 }
-                Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => self.0.dispatch.ring_all(),
+                Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => self.ring_all(),
                 Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
             }
         }

@@ -98,13 +98,8 @@ impl Call {
             Outcome::Done(output) => engine.succeed(&token, output).await,
             Outcome::DoneAndTell(output, message) => engine.succeed_and_tell(&token, output, *message).await,
             Outcome::Failed(failure) => engine.fail(&token, failure).await,
-            Outcome::Awaited => {
-                tokio::select! {
-                    () = keep_alive(engine.clone(), token, self.task.execution) => {}
-                    () = engine.shutdown().cancelled() => {}
-                }
-                return;
-            }
+            // What was sent is written down, and with that the task is nobody's of ours: its timeouts watch over it.
+            Outcome::Awaited => return,
             Outcome::Interrupted(error) => {
                 tracing::warn!(
                     state.name = state,

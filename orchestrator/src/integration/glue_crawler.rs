@@ -106,6 +106,7 @@ async fn begin(engine: &Engine, name: &str) -> Result<Option<Failure>, Outcome> 
     // Two nodes that start a crawl at once choose the same name: only one of them starts it.
     let after = last.map_or_else(|| "none".to_owned(), |crawl| crawl.arn);
     let request = StartRequest {
+        id: None,
         state_machine_arn: machine,
         name: Some(format!("crawl-{}", &hex::encode(Sha256::digest(format!("{name} after {after}")))[..24])),
         input: input.to_string(),

@@ -74,6 +74,7 @@ async fn start(call: &Call) -> Result<(ExecutionId, Value), Outcome> {
     let task = call.task();
     let derived = Uuid::new_v5(&task.execution, &task.task.0.to_be_bytes()).to_string();
     let request = StartRequest {
+        id: None,
         state_machine_arn: machine.to_owned(),
         name: Some(given.map_or_else(|| derived.clone(), str::to_owned)),
         input: value.to_string(),

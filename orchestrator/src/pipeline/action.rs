@@ -8,14 +8,17 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::template::{Values, render};
-use super::{Day, Pipeline, Registry, days_between};
-use crate::engine::{self, Engine, StartError, StartRequest};
-use crate::store::{self, ExecutionRecord};
+use super::{Day, Pipeline, Registry, days_between, queue};
+use crate::engine::{self, Engine, StartError, StartRequest, Started};
+use crate::store::{self, ExecutionRecord, Hint, LedgerChange, QueuedRun};
 
 /// What `StopExecution` takes as a cause.
 const CAUSE_CHARS_MAX: usize = 32_768;
 /// The longest key that is kept apart from others: more is no key but a payload.
 const IDEMPOTENCY_KEY_CHARS_MAX: usize = 256;
+
+/// How often a run that may wait is tried; each time its partition became free just then.
+const QUEUE_ATTEMPTS_MAX: u32 = 20;
 
 /// Does what people ask for. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -45,6 +48,8 @@ pub struct RunRequest {
     pub reprocess: bool,
     /// Fields that replace those of the sheet's template.
     pub input: Map<String, Value>,
+    /// Whether the run waits if another one makes the partition; for one partition only.
+    pub queue: bool,
     /// Asking again with the same key is the same run.
     pub idempotency_key: Option<String>,
     /// Who asks: `rest`, `dashboard`, `schedule`.
@@ -54,11 +59,11 @@ pub struct RunRequest {
 /// A run that was started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunAnswer {
-    /// Its execution.
+    /// Its execution; one that is to be, while it waits.
     pub execution_arn: String,
-    /// When it started.
-    pub started_at: asl::Timestamp,
-    /// `false` when it had been started before under this key.
+    /// When it started; `None` while it waits.
+    pub started_at: Option<asl::Timestamp>,
+    /// `false` when it had been asked for before.
     pub fresh: bool,
     /// What it is about, ascending.
     pub partitions: Vec<String>,
@@ -98,6 +103,14 @@ pub enum ActionError {
         /// The run that makes it.
         execution_arn: String,
     },
+    /// A partition that was busy and free in turns while this was asked.
+    #[error("`{partition}` of `{pipeline}` changes hands all the time; try again in a moment")]
+    Unsettled {
+        /// The pipeline.
+        pipeline: String,
+        /// The partition.
+        partition: String,
+    },
     /// The idempotency key was used for something else.
     #[error("the idempotency key was used for another request, which started `{0}`; use a new key for a new request")]
     KeyReused(String),
@@ -134,13 +147,14 @@ impl Actions {
             which: Which::One(ds.to_owned()),
             reprocess,
             input: Map::new(),
+            queue: false,
             idempotency_key: None,
             trigger: trigger.to_owned(),
         };
         Ok(self.start(request).await?.execution_arn)
     }
 
-    /// Starts a run. A partition that another run is making is refused.
+    /// Starts a run. A partition that another run is making is refused, or the run waits for it if asked to.
     pub async fn start(&self, request: RunRequest) -> Result<RunAnswer, ActionError> {
         let pipeline = self.registry.get(&request.pipeline).ok_or_else(|| ActionError::UnknownPipeline {
             name: request.pipeline.clone(),
@@ -154,25 +168,47 @@ impl Actions {
             let problem = format!("makes an input of {} bytes, the limit is {bytes_max}", text.len());
             return Err(ActionError::invalid("input", problem, "pass large data by reference, as a path in the lake"));
         }
-        let name = execution_name(&request, &partitions)?;
+        if request.queue && partitions.len() != 1 {
+            let problem = "is true for a range";
+            return Err(ActionError::invalid("queue", problem, "queue a run of one `ds`, or one for each day"));
+        }
         let start = StartRequest {
+            id: None,
             state_machine_arn: pipeline.state_machine_arn.clone(),
-            name: Some(name),
-            input: text.clone(),
+            name: Some(execution_name(&request, &partitions)?),
+            input: text,
             input_value: input,
             trace_header: None,
             trigger: request.trigger.clone(),
             exclusive: true,
         };
-        match self.engine.start(start).await {
-            Ok(started) => Ok(RunAnswer {
-                execution_arn: started.arn,
-                started_at: started.started_at,
-                fresh: started.fresh,
-                partitions,
-            }),
-            Err(StartError::AlreadyExists(existing)) if existing.input == text => {
-                Ok(RunAnswer { execution_arn: existing.arn, started_at: existing.started_at, fresh: false, partitions })
+        for _ in 0..QUEUE_ATTEMPTS_MAX {
+            match self.start_or_refuse(&pipeline, &start).await {
+                Ok(started) => {
+                    return Ok(RunAnswer {
+                        execution_arn: started.arn,
+                        started_at: Some(started.started_at),
+                        fresh: started.fresh,
+                        partitions,
+                    });
+                }
+                Err(ActionError::Busy { .. }) if request.queue => {
+                    if let Some((execution_arn, fresh)) = self.queue(&pipeline, &partitions[0], &start).await? {
+                        return Ok(RunAnswer { execution_arn, started_at: None, fresh, partitions });
+                    }
+                    // The one in flight has ended meanwhile.
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(ActionError::Unsettled { pipeline: pipeline.name.clone(), partition: partitions[0].clone() })
+    }
+
+    async fn start_or_refuse(&self, pipeline: &Pipeline, start: &StartRequest) -> Result<Started, ActionError> {
+        match self.engine.start(start.clone()).await {
+            Ok(started) => Ok(started),
+            Err(StartError::AlreadyExists(existing)) if existing.input == start.input => {
+                Ok(Started { id: existing.id, arn: existing.arn, started_at: existing.started_at, fresh: false })
             }
             Err(StartError::AlreadyExists(existing)) => Err(ActionError::KeyReused(existing.arn)),
             Err(StartError::PartitionBusy(row)) => Err(ActionError::Busy {
@@ -187,8 +223,53 @@ impl Actions {
         }
     }
 
-    /// Stops an execution; `false` if it had ended.
+    /// Lets a run wait for the one that makes its partition: the ARN of the run that waits, and whether it is this one.
+    /// `None` if the partition is free.
+    async fn queue(
+        &self,
+        pipeline: &Pipeline,
+        partition: &str,
+        start: &StartRequest,
+    ) -> Result<Option<(String, bool)>, ActionError> {
+        let name = start.name.clone().unwrap_or_default();
+        let (execution, execution_arn) = match self.engine.promise(&start.state_machine_arn, &name).await {
+            Ok(promised) => promised,
+            Err(StartError::Fault(fault)) => return Err(fault.into()),
+            Err(_) => return Err(ActionError::MachineGone(pipeline.name.clone())),
+        };
+        let run = QueuedRun {
+            execution,
+            execution_arn,
+            name,
+            state_machine_arn: start.state_machine_arn.clone(),
+            input: start.input.clone(),
+            trigger: start.trigger.clone(),
+            requested_at: self.engine.now(),
+        };
+        let (store, name) = (self.engine.store(), &pipeline.name);
+        let change =
+            LedgerChange::Queue { pipeline: name.clone(), partition: partition.to_owned(), run: Box::new(run) };
+        store.change_ledger(&[change]).await?;
+        let row = store.ledger(name, partition, partition).await?.pop();
+        let waiting = row.and_then(|row| row.queued);
+        if waiting.is_some() {
+            self.engine.announce(Hint::Page);
+        }
+        Ok(waiting.map(|waiting| (waiting.execution_arn, waiting.execution == execution)))
+    }
+
+    /// Stops an execution; `false` if it had ended. A run that waits does not wait any more.
     pub async fn stop(&self, execution_arn: &str, reason: Option<&str>) -> Result<bool, ActionError> {
+        let store = self.engine.store();
+        if store.execution(execution_arn).await?.is_none()
+            && let Some(row) = queue::find(&**store, execution_arn).await?
+        {
+            queue::cancel(&self.engine, &row).await?;
+            // Its turn may have come at this moment: then it is an execution by now, and stopped like one.
+            if store.execution(execution_arn).await?.is_none() {
+                return Ok(true);
+            }
+        }
         let record = self.find(execution_arn).await?;
         let cause: String = reason.unwrap_or("stopped by hand").chars().take(CAUSE_CHARS_MAX).collect();
         let failure = Failure { error: Some("Stopped".to_owned()), cause: Some(cause) };

@@ -21,6 +21,8 @@ use crate::store::{
 
 /// How often the folder is looked at: soon enough for somebody who edits, and nothing to a disk.
 const LOOK: Duration = Duration::from_secs(2);
+/// How often a machine is put; each time another node was faster.
+const PUT_ATTEMPTS_MAX: u32 = 10;
 /// What a definition's file is named.
 const DEFINITION: &str = ".asl.json";
 /// Larger files are no definitions and no sheets. Source: `CreateStateMachine`, parameter `definition`.
@@ -188,8 +190,8 @@ impl Folder {
     async fn put_machine(&self, name: &str, definition: &str) -> Result<String, ApplyError> {
         let (store, config) = (self.engine.store(), self.engine.config());
         let arn = format!("arn:aws:states:{}:{}:stateMachine:{name}", config.region, config.account);
-        // Twice: another node may create it at this moment.
-        for _ in 0..2 {
+        // More than once: another node may create or update it at this moment.
+        for _ in 0..PUT_ATTEMPTS_MAX {
             let Some(mut machine) = store.state_machine(&arn).await? else {
                 let created = store.create_state_machine(&self.new_machine(&arn, name, definition)).await;
                 match created {
@@ -207,7 +209,10 @@ impl Folder {
                 revision.number += 1;
                 revision.definition = definition.to_owned();
                 revision.created_at = self.engine.now();
-                store.update_state_machine(&machine).await?;
+                match store.update_state_machine(&machine).await {
+                    Err(store::Error::Superseded(_)) => continue,
+                    other => other?,
+                }
                 self.engine.forget_machine(&arn);
             }
             return Ok(arn);

@@ -78,6 +78,7 @@ fn settle(pipeline: &str, rule: &PartitionRule, partitions: &[String], ending: &
         partition: partition.clone(),
         execution: ending.record.id,
         outcome,
+        in_place: partition::is_in_place(outcome, reason.as_deref()),
         reason: reason.map(|reason| reason.chars().take(REASON_CHARS_MAX).collect()),
         at: ending.end.stopped_at,
     };

@@ -12,6 +12,9 @@
 //! | `folder` | applies a folder of machines and sheets, at start and on change |
 //! | `partition` | which partitions an input names, and what became of each |
 //! | `ledger` | the engine's hooks: ledger rows and alerts in an execution's own commits |
+//! | `queue` | runs that wait for another run of their partition |
+//! | `result` | what jobs wrote and what their quality checks came to, for pages and REST |
+//! | `write` | when each table was written last, by which run, and what was found out about it |
 //! | `report` | what jobs say of themselves: figures and quality into the ledger |
 //! | `action` | run and stop, as REST and the dashboard ask for them |
 
@@ -19,10 +22,13 @@ mod action;
 mod folder;
 mod ledger;
 mod partition;
+pub mod queue;
 mod registry;
 mod report;
+mod result;
 mod sheet;
 mod template;
+mod write;
 
 pub use action::{ActionError, Actions, RunAnswer, RunRequest, Which};
 pub use folder::{Folder, FolderError};
@@ -30,6 +36,8 @@ pub use ledger::Ledger;
 pub use partition::{Day, days_between};
 pub use registry::{Pipeline, Problem, Registry};
 pub use report::{JobReport, ReportSink, keep_report};
+pub use result::{Check, Results, Tally, Verdict, Warning, Written, folder_of};
 pub use sheet::{
     Bindings, Cadence, Calendar, Concurrency, Freshness, PartitionRule, Schedule, Sheet, SheetError, SheetTable,
 };
+pub use write::{TableWrite, last_writes};

@@ -70,6 +70,15 @@ pub(super) fn of_input(rule: &PartitionRule, input: &Value) -> Vec<String> {
 /// What became of a partition, and why.
 pub(super) type Settled = (Outcome, Option<String>);
 
+/// The code of a run that found its partition made from the same input already. Source: pipelines.md 1.5.
+const IDEMPOTENT_SKIP: &str = "IDEMPOTENT_SKIP";
+
+/// Whether a run left the partition as it was because it is in, rather than because there is nothing.
+pub(super) fn is_in_place(outcome: Outcome, reason: Option<&str>) -> bool {
+    let code = reason.and_then(|reason| reason.split(':').next());
+    outcome == Outcome::Skipped && code == Some(IDEMPOTENT_SKIP)
+}
+
 /// What a succeeded run says of `partition` in its output: `partitions` and `skipped` as in pipelines.md 1.10. A machine
 /// that says nothing has made what it was asked for.
 pub(super) fn of_output(rule: &PartitionRule, output: &Value, partition: &str) -> Settled {
@@ -173,6 +182,19 @@ mod tests {
             ),
         ] {
             assert_eq!(of_input(&rule, &input), expected, "{input}");
+        }
+    }
+
+    #[test]
+    fn only_an_idempotent_skip_leaves_a_partition_in_place() {
+        for (outcome, reason, expected) in [
+            (Outcome::Skipped, Some("IDEMPOTENT_SKIP: Already processed"), true),
+            (Outcome::Skipped, Some("IDEMPOTENT_SKIP"), true),
+            (Outcome::Skipped, Some("NO_RAW_DATA: nothing there"), false),
+            (Outcome::Skipped, None, false),
+            (Outcome::Failed, Some("IDEMPOTENT_SKIP: odd"), false),
+        ] {
+            assert_eq!(is_in_place(outcome, reason), expected, "{outcome:?} {reason:?}");
         }
     }
 

@@ -4,7 +4,7 @@ use asl::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{PartitionRule, Registry};
+use super::{Day, PartitionRule, Registry, result};
 use crate::alert::JobMetrics;
 use crate::engine::{Engine, ReportError};
 use crate::store::{Hint, LedgerChange, ReportRecord, TaskRecord};
@@ -61,7 +61,13 @@ pub async fn keep_report(sink: &ReportSink, report: JobReport) -> Result<(), Rep
     let task = sink.engine.task_of(&report.task_token).await?;
     let store = sink.engine.store();
     let at = sink.engine.now();
-    let (job, body) = body(&task, report);
+    let execution = store.execution_by_id(task.execution).await?;
+    let pipeline = execution.as_ref().and_then(|execution| sink.registry.get(execution.pipeline.as_deref()?));
+    let partition = pipeline.as_ref().and_then(|pipeline| partition_of(&pipeline.sheet.partition, &task));
+    let partition = partition.or_else(|| execution.as_ref()?.partition.clone());
+    let (job, mut body) = body(&task, report);
+    // A run of several days has reports of the same job for each of them.
+    body["partition"] = json!(partition);
     if let Some(metrics) = &sink.metrics {
         metrics.note(&job, &body, at);
     }
@@ -73,20 +79,17 @@ pub async fn keep_report(sink: &ReportSink, report: JobReport) -> Result<(), Rep
         at,
     };
     store.put_report(&record).await?;
-    let execution = store.execution_by_id(task.execution).await?;
-    if let Some(execution) = execution
-        && let Some(pipeline) = execution.pipeline.as_deref().and_then(|name| sink.registry.get(name))
-        && let Some(partition) = partition_of(&pipeline.sheet.partition, &task).or(execution.partition)
-    {
+    if let (Some(pipeline), Some(partition)) = (pipeline, partition) {
         let main = pipeline.sheet.main_job() == Some(job.as_str());
-        let figure = |name: &str| if main { figure(&body, name) } else { None };
+        let figure = |name: &str| if main { figure(&body, &partition, name) } else { None };
+        let [rows, bytes, files] = ["rows", "bytes", "files"].map(figure);
         let figures = LedgerChange::Figures {
             pipeline: pipeline.name.clone(),
             partition,
             execution: task.execution,
-            rows: figure("rows"),
-            bytes: figure("bytes"),
-            files: figure("files"),
+            rows,
+            bytes,
+            files,
             quality: json!({ &job: quality(&body) }),
         };
         store.change_ledger(&[figures]).await?;
@@ -135,23 +138,33 @@ fn partition_of(rule: &PartitionRule, task: &TaskRecord) -> Option<String> {
     argument.or_else(|| input.get(&rule.key))?.as_str().map(str::to_owned)
 }
 
-/// The sum of a figure over what was published; what went to quarantine was not.
-fn figure(body: &Value, name: &str) -> Option<i64> {
+/// The sum of a figure over what was published of this partition; what went to quarantine was not, and a run that also
+/// made other days (`date=2024-12-06`) did not make them for this one. `None` if nothing was published of it.
+fn figure(body: &Value, partition: &str, name: &str) -> Option<i64> {
+    let of_this = |uri: &str| {
+        let day =
+            uri.trim_end_matches('/').rsplit('/').next().and_then(|last| last.split_once('=')).map(|(_, day)| day);
+        day.is_none_or(|day| day == partition || Day::parse(day).is_none())
+    };
     let published = body["outputs"].as_array()?.iter().filter(|output| {
-        output["uri"].as_str().is_none_or(|uri| !uri.split('/').any(|segment| segment == "quarantine"))
+        let uri = output["uri"].as_str().unwrap_or_default();
+        of_this(uri) && !uri.split('/').any(|segment| segment == "quarantine")
     });
-    Some(published.filter_map(|output| output[name].as_i64()).sum())
+    published.filter_map(|output| output[name].as_i64()).reduce(|sum, figure| sum + figure)
 }
 
 /// What a job found out about its data.
 fn quality(body: &Value) -> Value {
     let metrics = body["metrics"].as_object().into_iter().flatten();
     let of_quality = metrics.filter(|(name, _)| name.starts_with("dq_") || QUALITY_METRICS.contains(&name.as_str()));
+    let (outputs, checks) = result::kept(body);
     json!({
         "status": body["status"],
         "code": body["code"],
         "message": body["message"],
         "warnings": body["warnings"],
+        "outputs": outputs,
+        "checks": checks,
         "metrics": of_quality.map(|(name, value)| (name.clone(), value.clone())).collect::<Map<_, _>>(),
     })
 }
@@ -161,13 +174,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_leave_quarantine_out() {
+    fn figures_are_those_of_the_partition_and_leave_quarantine_out() {
         let body = json!({ "outputs": [
             { "uri": "s3://curated/market/prices/ds=2024-12-07", "rows": 4, "bytes": 100, "files": 1 },
             { "uri": "s3://curated/market/prices/quarantine/ds=2024-12-07", "rows": 9, "bytes": 900, "files": 1 },
+            { "uri": "s3://curated/market/prices/ds=2024-12-06", "rows": 7, "bytes": 700, "files": 1 },
+            { "uri": "s3://curated/market/summary/", "rows": 1, "bytes": 10, "files": 1 },
+            { "uri": "s3://curated/market/by_region/region=north", "rows": 1, "bytes": 10, "files": 1 },
         ] });
-        assert_eq!((figure(&body, "rows"), figure(&body, "bytes")), (Some(4), Some(100)));
-        assert_eq!(figure(&json!({}), "rows"), None);
+        let figures = |day| (figure(&body, day, "rows"), figure(&body, day, "bytes"));
+        assert_eq!(figures("2024-12-07"), (Some(6), Some(120)));
+        assert_eq!(figures("2024-12-06"), (Some(9), Some(720)));
+        assert_eq!(figure(&json!({}), "2024-12-07", "rows"), None);
+        let other = json!({ "outputs": [{ "uri": "s3://b/t/ds=2024-12-06", "rows": 7 }] });
+        assert_eq!(figure(&other, "2024-12-07", "rows"), None, "it was left alone");
     }
 
     #[test]
@@ -177,5 +197,7 @@ mod tests {
             "metrics": { "dq_null_symbol": 3, "critical_error_rate": 12.0, "columns": ["symbol"], "files": 2 },
         });
         assert_eq!(quality(&body)["metrics"], json!({ "dq_null_symbol": 3, "critical_error_rate": 12.0 }));
+        let checked = json!({ "metrics": { "quality": [{ "table": "t", "check": "rows", "status": "WARN" }] } });
+        assert_eq!(quality(&checked)["checks"]["warn"], 1);
     }
 }

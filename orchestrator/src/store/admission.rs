@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use asl::{Event, EventId, TaskId, TimerId, Timestamp};
+use asl::{Event, EventId, TaskId, TaskToken, TimerId, Timestamp};
 use serde_json::Value;
 
 use super::record::CrawlTable;
@@ -21,6 +21,8 @@ pub(super) struct Questions {
     pub executions: Vec<ExecutionId>,
     /// Tasks that somebody wants to start.
     pub starts: Vec<(ExecutionId, TaskId)>,
+    /// Tasks that must still have the token somebody reports with.
+    pub held: Vec<(ExecutionId, TaskId)>,
     /// Machines of new executions.
     pub machines: Vec<String>,
     /// ARNs of new executions.
@@ -46,6 +48,7 @@ impl Questions {
                 TaskChange::Start { task, .. } => Some((commit.execution, *task)),
                 TaskChange::Submitted { .. } | TaskChange::Gone { .. } => None,
             }));
+            questions.held.extend(commit.held.iter().map(|(task, _)| (commit.execution, *task)));
             questions.ledger.extend(commit.ledger.iter().map(ledger::key));
         }
         questions.executions.sort_unstable();
@@ -61,12 +64,42 @@ pub(super) struct Facts {
     pub executions: HashMap<ExecutionId, (EventId, EventId)>,
     /// Which of the tasks to start are `SCHEDULED`.
     pub scheduled: HashSet<(ExecutionId, TaskId)>,
+    /// The tokens of the tasks that are held.
+    pub tokens: HashMap<(ExecutionId, TaskId), TaskToken>,
     /// Which machines are `ACTIVE`.
     pub active: HashSet<String>,
     /// Executions by ARN, for names that are taken.
     pub taken: HashMap<String, ExecutionRecord>,
     /// Rows of the ledger.
     pub ledger: BTreeMap<ledger::Key, LedgerRow>,
+}
+
+impl Facts {
+    /// What the batch takes for granted: nobody was faster, every task is where its turn saw it, every machine is there and
+    /// every name free. A store whose write checks all of this needs not look first. `None` if the batch does not say
+    /// enough: runs that want a partition for themselves, and commits without a public event.
+    pub(super) fn assumed(batch: &[Commit]) -> Option<Self> {
+        let mut facts = Self::default();
+        for commit in batch {
+            match &commit.create {
+                Some(new) if new.exclusive => return None,
+                Some(new) => {
+                    facts.active.insert(new.record.state_machine_arn.clone());
+                }
+                None => {
+                    // Public ids have no gaps, so the first one here tells the last one before.
+                    let first = commit.events.iter().find_map(|event| event.public.map(|public| public.id))?;
+                    facts.executions.insert(commit.execution, (commit.expected, first.saturating_sub(1)));
+                }
+            }
+            facts.tokens.extend(commit.held.iter().map(|(task, token)| ((commit.execution, *task), token.clone())));
+            facts.scheduled.extend(commit.task_changes.iter().filter_map(|change| match change {
+                TaskChange::Start { task, .. } => Some((commit.execution, *task)),
+                TaskChange::Submitted { .. } | TaskChange::Gone { .. } => None,
+            }));
+        }
+        Some(facts)
+    }
 }
 
 /// Progress of an execution that existed before.
@@ -98,6 +131,7 @@ pub(super) struct JournalRow {
 pub(super) struct TaskUpdate {
     pub start: Option<TaskStart>,
     pub submission: Option<Value>,
+    pub ends_lease: bool,
 }
 
 /// Everything the held commits of a batch write. No row appears twice in one list, and none that is inserted or
@@ -113,6 +147,8 @@ pub(super) struct Changes {
     pub tasks_gone: BTreeSet<(ExecutionId, TaskId)>,
     pub timers: BTreeMap<(ExecutionId, TimerId), Timestamp>,
     pub timers_gone: BTreeSet<(ExecutionId, TimerId)>,
+    /// Tasks whose row must have this token.
+    pub held: Vec<(ExecutionId, TaskId, TaskToken)>,
     /// Executions that existed and end: all their tasks and timers go.
     pub ended: Vec<ExecutionId>,
     pub ledger: BTreeMap<ledger::Key, LedgerRow>,
@@ -156,6 +192,7 @@ impl Changes {
         let public = commit.events.iter().filter_map(|event| event.public.map(|public| public.id)).max();
         let last_public_after = public.unwrap_or(last_public_id);
         let ends = commit.end.is_some();
+        self.held.extend(commit.held.into_iter().map(|(task, token)| (id, task, token)));
         match commit.create {
             Some(new) => {
                 let mut record = new.record;
@@ -209,8 +246,10 @@ impl Changes {
         for change in changes {
             match change {
                 TaskChange::Start { task, start } => updates.entry(task).or_default().start = Some(start),
-                TaskChange::Submitted { task, submission } => {
-                    updates.entry(task).or_default().submission = Some(submission);
+                TaskChange::Submitted { task, submission, is_awaited } => {
+                    let update = updates.entry(task).or_default();
+                    update.submission = Some(submission);
+                    update.ends_lease |= is_awaited;
                 }
                 TaskChange::Gone { task } => {
                     gone.insert(task);
@@ -286,7 +325,9 @@ fn refusal(commit: &Commit, facts: &Facts) -> Option<CommitResult> {
     let starts_another = commit.task_changes.iter().any(|change| {
         matches!(change, TaskChange::Start { task, .. } if !facts.scheduled.contains(&(commit.execution, *task)))
     });
-    starts_another.then_some(CommitResult::Stale)
+    let holds_another =
+        commit.held.iter().any(|(task, token)| facts.tokens.get(&(commit.execution, *task)) != Some(token));
+    (starts_another || holds_another).then_some(CommitResult::Stale)
 }
 
 fn busy<'a>(commit: &Commit, facts: &'a Facts) -> Option<&'a LedgerRow> {

@@ -5,7 +5,7 @@ use asl::{Event, EventId, TaskId, TaskToken, TimerId, Timestamp};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::record::{CrawlTable, ExecutionRecord, ExecutionStatus, Outcome};
+use super::record::{CrawlTable, ExecutionRecord, ExecutionStatus, Outcome, QueuedRun, TaskRecord, TaskStatus};
 use super::{ExecutionId, LedgerRow};
 
 /// Everything one turn of one execution changes. All of it happens, or none.
@@ -21,6 +21,8 @@ pub struct Commit {
     pub events: Vec<Event>,
     /// Tasks that become visible (or are handed over at once, see [`NewTask::started`]).
     pub tasks: Vec<NewTask>,
+    /// Tasks whose row must still have this token, whoever else acted since: [`CommitResult::Stale`] otherwise.
+    pub held: Vec<(TaskId, TaskToken)>,
     /// Changes of tasks that exist.
     pub task_changes: Vec<TaskChange>,
     /// Timers to set.
@@ -72,6 +74,35 @@ pub struct NewTask {
     pub started: Option<TaskStart>,
 }
 
+impl NewTask {
+    /// The row it becomes.
+    pub fn row(self, execution: ExecutionId, now: Timestamp) -> TaskRecord {
+        let row = TaskRecord {
+            execution,
+            task: self.task,
+            queue: self.queue,
+            state: self.state,
+            attempt: self.attempt,
+            resource: self.resource,
+            input: self.input,
+            status: TaskStatus::Scheduled,
+            token: self.token,
+            worker: None,
+            scheduled_at: now,
+            started_at: None,
+            heartbeat_seconds: self.heartbeat_seconds,
+            lease_seconds: self.lease_seconds,
+            lease_expires_at: None,
+            redeliveries: 0,
+            submission: None,
+        };
+        match self.started {
+            Some(start) => row.started(start, now),
+            None => row,
+        }
+    }
+}
+
 /// Who takes a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskStart {
@@ -98,6 +129,8 @@ pub enum TaskChange {
         task: TaskId,
         /// What the one who resumes needs.
         submission: Value,
+        /// Nobody need hold the task from now on: somebody outside has its token, so its lease ends for good.
+        is_awaited: bool,
     },
     /// It is over.
     Gone {
@@ -158,8 +191,29 @@ pub enum LedgerChange {
         outcome: Outcome,
         /// Why, for people: a code and a message.
         reason: Option<String>,
+        /// The run found the partition in place and made nothing: what the row said before it counts again, if the
+        /// partition was in.
+        in_place: bool,
         /// When.
         at: Timestamp,
+    },
+    /// A run waits for the end of the one that works on the partition. Ignored if none does, or if one waits already.
+    Queue {
+        /// The pipeline.
+        pipeline: String,
+        /// The partition.
+        partition: String,
+        /// The run.
+        run: Box<QueuedRun>,
+    },
+    /// The run does not wait any more: what the row said before it counts again. Ignored if it has begun.
+    Unqueue {
+        /// The pipeline.
+        pipeline: String,
+        /// The partition.
+        partition: String,
+        /// The run's execution.
+        execution: ExecutionId,
     },
     /// What its jobs reported: added to the row of the execution that made it.
     Figures {

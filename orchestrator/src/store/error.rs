@@ -9,6 +9,9 @@ pub enum Error {
     /// There is no such thing.
     #[error("`{0}` does not exist")]
     Missing(String),
+    /// Another revision became current first: read the machine and update that.
+    #[error("`{0}` was updated by somebody else at the same time")]
+    Superseded(String),
     /// A page token that this store never made.
     #[error("`{0}` is no page token of this list")]
     BadToken(String),

@@ -35,8 +35,9 @@ pub use memory::{Clock, FailPoint, MemoryStore};
 pub use open::open;
 pub use record::{
     ActivityRecord, CrawlTable, Delivery, DueTimer, ExecutionFilter, ExecutionRecord, ExecutionStatus, HistoryQuery,
-    LedgerRow, Loaded, LogLine, OutboxMessage, OutboxSettlement, Outcome, Page, Paged, PipelineRecord, ReportRecord,
-    RevisionRecord, StateMachineRecord, StateMachineStatus, StateMachineType, TaskRecord, TaskStatus, WorkerRecord,
+    LedgerRow, Loaded, LogLine, OutboxMessage, OutboxSettlement, Outcome, Page, Paged, PipelineRecord, QueuedRun,
+    Recent, ReportRecord, RevisionRecord, SnapshotRecord, StateMachineRecord, StateMachineStatus, StateMachineType,
+    TaskRecord, TaskStatus, WorkerRecord,
 };
 pub use sqlite::SqliteStore;
 
@@ -89,7 +90,18 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Two commits of one execution in one batch are not allowed (the committer sees to it).
     async fn commit(&self, batch: Vec<Commit>) -> Result<Vec<CommitResult>>;
 
-    /// The execution with all its events, for replay.
+    /// How many batches may be in flight side by side; more would only wait for each other.
+    fn commits_at_once(&self) -> usize {
+        1
+    }
+
+    /// The execution with its newest snapshot and the events after that, for replay.
+    async fn load_recent(&self, execution: ExecutionId) -> Result<Option<Recent>>;
+
+    /// Keeps a snapshot, unless a newer one is there. Losing one in a crash is harmless, so it need not be durable.
+    async fn put_snapshot(&self, execution: ExecutionId, snapshot: &SnapshotRecord) -> Result<()>;
+
+    /// The execution with all its events.
     async fn load(&self, execution: ExecutionId) -> Result<Option<Loaded>>;
 
     /// Reserves up to `limit` visible tasks of `queues`, oldest first, each for `reserve`: until then no other claim sees them.
@@ -120,7 +132,8 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     async fn due_timers(&self, limit: u32, reserve: Duration) -> Result<(Vec<DueTimer>, Option<Timestamp>)>;
 
     /// Puts started tasks whose lease has expired back to `SCHEDULED` with one delivery more, and returns them;
-    /// tasks that reached `deliveries_max` are returned too but left as they are: the engine fails them.
+    /// tasks that reached `deliveries_max` are returned too but left as they are: the engine fails them. A task with a
+    /// submission only waits for what was submitted: it is put back any number of times, and that does not count.
     async fn expired_leases(&self, limit: u32, deliveries_max: u32) -> Result<Vec<TaskRecord>>;
 
     /// How many tasks wait in each queue and since when the oldest does: (queue, count, oldest).
@@ -138,7 +151,9 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Creates a machine with its first revision; `Err(Error::Exists)` if its name is taken (by whatever status).
     async fn create_state_machine(&self, machine: &StateMachineRecord) -> Result<()>;
 
-    /// Adds a revision and makes it current; `Err(Error::Missing)` if there is no such machine.
+    /// Adds a revision and makes it current, if the current one has the number before it; so no number is given twice.
+    ///
+    /// `Err(Error::Missing)` if there is no such machine, `Err(Error::Superseded)` if its current revision is another.
     async fn update_state_machine(&self, machine: &StateMachineRecord) -> Result<()>;
 
     /// The machine with its current revision.
@@ -209,6 +224,9 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// The newest `limit` partitions of a pipeline's ledger, ascending by partition.
     async fn ledger_newest(&self, pipeline: &str, limit: u32) -> Result<Vec<LedgerRow>>;
+
+    /// Rows of the ledger whose partition a run is queued for, by pipeline and partition.
+    async fn queued_runs(&self) -> Result<Vec<LedgerRow>>;
 
     /// Changes ledger rows outside a commit (rows, bytes, quality from a report).
     async fn change_ledger(&self, changes: &[LedgerChange]) -> Result<()>;

@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::{
     ActivityRecord, CrawlTable, Delivery, DueTimer, Error, ExecutionRecord, ExecutionStatus, LedgerRow, LogLine,
-    OutboxMessage, OutboxSettlement, PipelineRecord, ReportRecord, Result, RevisionRecord, StateMachineRecord,
-    StateMachineStatus, StateMachineType, TaskRecord, TaskStatus, WorkerRecord,
+    OutboxMessage, OutboxSettlement, PipelineRecord, ReportRecord, Result, RevisionRecord, SnapshotRecord,
+    StateMachineRecord, StateMachineStatus, StateMachineType, TaskRecord, TaskStatus, WorkerRecord,
 };
 
 /// How one database gives its columns.
@@ -30,6 +30,11 @@ pub(super) fn corrupt(column: &str, reason: impl Display) -> Error {
 
 fn json<T: DeserializeOwned>(row: &impl Columns, column: &'static str) -> Result<T> {
     serde_json::from_str(&row.text(column)?).map_err(|error| corrupt(column, error))
+}
+
+fn json_or_null<T: DeserializeOwned>(row: &impl Columns, column: &'static str) -> Result<Option<T>> {
+    let text = row.text_or_null(column)?;
+    text.map(|text| serde_json::from_str(&text).map_err(|error| corrupt(column, error))).transpose()
 }
 
 fn word<T: std::str::FromStr<Err = String>>(row: &impl Columns, column: &'static str) -> Result<T> {
@@ -67,6 +72,16 @@ pub(super) fn execution(row: &impl Columns) -> Result<ExecutionRecord> {
         partition: row.text_or_null("partition")?,
         trigger: row.text("started_by")?,
     })
+}
+
+/// The snapshot beside an execution's row.
+pub(super) fn snapshot(row: &impl Columns) -> Result<Option<SnapshotRecord>> {
+    let Some(state) = row.text_or_null("snapshot_state")? else { return Ok(None) };
+    Ok(Some(SnapshotRecord {
+        event: count(row, "snapshot_event_id")?,
+        public: count(row, "snapshot_public_id")?,
+        state,
+    }))
 }
 
 /// The events of one row of the journal.
@@ -228,7 +243,14 @@ pub(super) fn ledger(row: &impl Columns) -> Result<LedgerRow> {
         quality: json(row, "quality")?,
         started_at: row.instant("started_at")?,
         ended_at: row.instant_or_null("ended_at")?,
+        earlier: json_or_null(row, "earlier")?,
+        queued: json_or_null(row, "queued")?,
     })
+}
+
+/// A value that may be missing, as it is kept.
+pub(super) fn json_text<T: serde::Serialize>(value: Option<&T>) -> Option<String> {
+    value.map(|value| serde_json::to_string(value).expect("rows of the ledger are plain values"))
 }
 
 pub(super) fn outbox(row: &impl Columns) -> Result<OutboxMessage> {

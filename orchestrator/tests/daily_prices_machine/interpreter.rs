@@ -23,6 +23,8 @@ pub struct Call {
     /// The function, job, topic or crawler.
     pub name: String,
     pub input: Value,
+    /// Milliseconds since the start.
+    pub at_ms: i64,
 }
 
 pub struct Ended {
@@ -62,9 +64,14 @@ fn name_of(task: &ScheduleTask) -> String {
     named.unwrap_or_default().to_owned()
 }
 
-/// Runs the machine to its end; waits and retries pass at once.
-pub fn run(input: Value, mut script: impl FnMut(&Call) -> Answer) -> Ended {
-    let machine = StateMachine::parse(MACHINE, false).unwrap_or_else(|findings| panic!("{findings:#?}"));
+/// Runs the machine of daily prices to its end; waits and retries pass at once.
+pub fn run(input: Value, script: impl FnMut(&Call) -> Answer) -> Ended {
+    run_machine(MACHINE, input, script)
+}
+
+/// Runs a machine to its end; waits and retries pass at once.
+pub fn run_machine(definition: &str, input: Value, mut script: impl FnMut(&Call) -> Answer) -> Ended {
+    let machine = StateMachine::parse(definition, false).unwrap_or_else(|findings| panic!("{findings:#?}"));
     let identity = Identity {
         id: 1,
         arn: "arn:aws:states:us-east-1:123456789012:execution:daily-prices:run-1".to_owned(),
@@ -75,7 +82,8 @@ pub fn run(input: Value, mut script: impl FnMut(&Call) -> Answer) -> Ended {
         state_machine_version_arn: None,
         state_machine_alias_arn: None,
     };
-    let mut now = Timestamp::from_millis(1_733_500_000_000);
+    let began_ms = 1_733_500_000_000;
+    let mut now = Timestamp::from_millis(began_ms);
     let mut execution: Option<Execution> = None;
     let mut calls = Vec::new();
     let mut stimuli = VecDeque::from([Stimulus::Start { identity: Box::new(identity), input: Arc::new(input) }]);
@@ -88,7 +96,8 @@ pub fn run(input: Value, mut script: impl FnMut(&Call) -> Answer) -> Ended {
             match command {
                 Command::ScheduleTask(task) => {
                     let input = (*task.input).clone();
-                    let call = Call { state: task.state.to_string(), name: name_of(&task), input };
+                    let at_ms = now.millis() - began_ms;
+                    let call = Call { state: task.state.to_string(), name: name_of(&task), input, at_ms };
                     let answer = script(&call);
                     calls.push(call);
                     stimuli.push_back(Stimulus::TaskStarted { task: task.task, worker: None });

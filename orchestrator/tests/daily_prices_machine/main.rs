@@ -2,7 +2,9 @@
 //! makes of it is checked.
 #![allow(clippy::unwrap_used, reason = "helpers of tests, where a panic is the failure that is wanted")]
 
+mod ecommerce;
 mod interpreter;
+mod star_schema;
 
 use asl::{Failure, StateMachine};
 use serde_json::{Value, json};

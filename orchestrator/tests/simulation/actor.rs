@@ -29,6 +29,7 @@ pub async fn start(world: Arc<World>, machine: &'static Machine, name: String, m
     let mut input = machine.input.clone();
     input["message"] = json!(Messages::mark(number));
     let request = StartRequest {
+        id: None,
         state_machine_arn: arn(machine),
         name: Some(name.clone()),
         input: input.to_string(),

@@ -1,6 +1,7 @@
 //! One fact each: what once went wrong, without the storm around it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use asl::execution::{EventKind, Limits};
@@ -17,7 +18,7 @@ use uuid::Uuid;
 
 use crate::machine::{self, ACTIVITY, FUNCTION_QUEUE};
 use crate::storm::in_virtual_time;
-use crate::world::{arn, stored};
+use crate::world::{Plan, World, arn, stored};
 
 const SHORT: Duration = Duration::from_secs(1);
 const LONG: Duration = Duration::from_secs(60);
@@ -52,6 +53,7 @@ fn engine_that_redelivers(store: &MemoryStore, redeliveries_max: u32) -> Engine 
 async fn start(engine: &Engine, machine: &str) -> Started {
     let machine = machine::named(machine);
     let request = StartRequest {
+        id: None,
         state_machine_arn: arn(machine),
         name: None,
         input: machine.input.to_string(),
@@ -78,6 +80,13 @@ async fn record(store: &MemoryStore, started: &Started) -> ExecutionRecord {
 async fn count(store: &MemoryStore, started: &Started, what: fn(&EventKind) -> bool) -> usize {
     let loaded = store.load(started.id).await.expect("no fault").expect("it was started");
     loaded.events.iter().filter(|event| what(&event.kind)).count()
+}
+
+/// Lets a poll that was just begun look for its task and wait.
+async fn in_the_room() {
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[test]
@@ -232,6 +241,79 @@ fn lost_worker_counts_until_somebody_else_has_its_task() {
             assert!(taken(&engine, FUNCTION_QUEUE).await.is_some());
         }
         assert!(matches!(succeed(&engine, &late).await, Err(ReportError::TaskTimedOut)));
+    });
+}
+
+#[test]
+fn callback_that_was_sent_waits_however_many_nodes_die() {
+    in_virtual_time(async {
+        let store = store().await;
+        let first = engine(&store);
+        let started = start(&first, "callback").await;
+        let sent = taken(&first, INTEGRATION_QUEUE).await.expect("a task");
+        let row = first.task_of(sent.token.as_str()).await.expect("its row");
+        first.submitted(&row, json!({"MessageId": "m"}), json!("m")).await.expect("no fault");
+        for _ in 0..10 {
+            let node = engine(&store);
+            tokio::time::sleep(node.config().lease).await;
+            node.sweep_leases().await.expect("no fault");
+            assert!(taken(&node, INTEGRATION_QUEUE).await.is_none(), "the call is not made again");
+        }
+        succeed(&engine(&store), &sent).await.expect("whoever got the message has this token");
+        assert_eq!(count(&store, &started, |kind| matches!(kind, EventKind::TaskFailed { .. })).await, 0);
+        assert_eq!(count(&store, &started, |kind| matches!(kind, EventKind::TaskSubmitted { .. })).await, 1);
+    });
+}
+
+#[test]
+fn wait_for_what_was_submitted_is_resumed_however_many_nodes_die() {
+    in_virtual_time(async {
+        let store = store().await;
+        let node = engine(&store);
+        let started = start(&node, "chain").await;
+        let first = taken(&node, FUNCTION_QUEUE).await.expect("a task");
+        let row = node.task_of(first.token.as_str()).await.expect("its row");
+        node.submitted(&row, json!({"Run": 1}), json!("run 1")).await.expect("no fault");
+        for _ in 0..10 {
+            tokio::time::sleep(node.config().lease).await;
+            node.sweep_leases().await.expect("no fault");
+            let resumed = taken(&node, FUNCTION_QUEUE).await.expect("the wait goes to another");
+            assert_eq!((resumed.task, resumed.submission), (first.task, Some(json!("run 1"))));
+        }
+        assert_eq!(count(&store, &started, |kind| matches!(kind, EventKind::TaskFailed { .. })).await, 0);
+    });
+}
+
+#[test]
+fn task_handed_over_and_reported_costs_two_commits_and_no_question() {
+    in_virtual_time(async {
+        let world = World::new(Plan::calm(1)).await;
+        let engine = world.boot().engine;
+        let calls = || (world.sky.calls.load(Ordering::Relaxed), world.sky.commits.load(Ordering::Relaxed));
+        // What a node asks once in a while: the machine, whether the activity is there, whether tasks wait.
+        start(&engine, "activity").await;
+        let task = taken(&engine, ACTIVITY).await.expect("a task");
+        succeed(&engine, &task).await.expect("the task is open");
+        let task = taken(&engine, ACTIVITY).await.expect("the second task");
+        succeed(&engine, &task).await.expect("the task is open");
+        let poller = engine.clone();
+        let poll = tokio::spawn(async move { poller.take(ACTIVITY, None, LONG).await });
+        in_the_room().await;
+        let (before, commits) = calls();
+        start(&engine, "activity").await;
+        let task = poll.await.expect("no panic").expect("no fault").expect("a task");
+        // Each commit travels there and back.
+        assert_eq!(calls(), (before + 2, commits + 1), "start and hand-over");
+        let poller = engine.clone();
+        let poll = tokio::spawn(async move { poller.take(ACTIVITY, None, LONG).await });
+        in_the_room().await;
+        let (before, commits) = calls();
+        succeed(&engine, &task).await.expect("the task is open");
+        let task = poll.await.expect("no panic").expect("no fault").expect("the second task");
+        assert_eq!(calls(), (before + 2, commits + 1), "success and hand-over of the next");
+        let (before, commits) = calls();
+        succeed(&engine, &task).await.expect("the task is open");
+        assert_eq!(calls(), (before + 2, commits + 1), "success and end");
     });
 }
 

@@ -44,6 +44,7 @@ async fn race(seed: u64) -> (Option<String>, u64) {
     let mut dice = Dice::new(seed, "race");
     let machine = machine::named(dice.pick(&["wide_map", "map", "parallel"]));
     let request = StartRequest {
+        id: None,
         state_machine_arn: arn(machine),
         name: None,
         input: machine.input.to_string(),

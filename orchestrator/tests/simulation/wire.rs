@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use orchestrator::store::{
     ActivityRecord, Commit, CommitResult, CrawlTable, DueTimer, Error, ExecutionFilter, ExecutionId, ExecutionRecord,
     ExecutionStatus, FailPoint, Hint, HistoryQuery, LedgerChange, LedgerRow, Loaded, LogLine, MemoryStore,
-    OutboxMessage, OutboxSettlement, Page, Paged, PipelineRecord, ReportRecord, Result, RevisionRecord,
-    StateMachineRecord, Store, TaskRecord, WorkerRecord,
+    OutboxMessage, OutboxSettlement, Page, Paged, PipelineRecord, Recent, ReportRecord, Result, RevisionRecord,
+    SnapshotRecord, StateMachineRecord, Store, TaskRecord, WorkerRecord,
 };
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
@@ -213,6 +213,8 @@ macro_rules! wire {
 wire! {
     now() -> Timestamp;
     load(execution: ExecutionId) -> Option<Loaded>;
+    load_recent(execution: ExecutionId) -> Option<Recent>;
+    put_snapshot(execution: ExecutionId, snapshot: &SnapshotRecord) -> ();
     claim(queues: &[String], limit: u32, reserve: Duration) -> Vec<TaskRecord>;
     unclaim(tasks: &[(ExecutionId, TaskId)]) -> ();
     release(execution: ExecutionId, task: TaskId, token: &TaskToken) -> ();
@@ -247,6 +249,7 @@ wire! {
     pipelines() -> Vec<PipelineRecord>;
     ledger(pipeline: &str, from: &str, to: &str) -> Vec<LedgerRow>;
     ledger_newest(pipeline: &str, limit: u32) -> Vec<LedgerRow>;
+    queued_runs() -> Vec<LedgerRow>;
     change_ledger(changes: &[LedgerChange]) -> ();
     claim_outbox(limit: u32, reserve: Duration) -> Vec<OutboxMessage>;
     settle_outbox(settlements: &[OutboxSettlement]) -> ();

@@ -131,6 +131,8 @@ impl World {
         let config = engine::Config {
             limits: Limits { turn_events_max: 9, history_events_max: 260, ..Limits::default() },
             redeliveries_max: self.plan.redeliveries_max,
+            // Few, so that many are written and read.
+            snapshot_events: 13,
             ..engine::Config::default()
         };
         let engine = Engine::with_chance(Arc::new(wire), clock, config, Arc::new(hooks), chance);

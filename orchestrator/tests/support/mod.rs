@@ -13,7 +13,7 @@ use orchestrator::alert::Settings;
 use orchestrator::api::rest::{Rest, router};
 use orchestrator::engine::{Clock, Config, Engine, StartRequest};
 use orchestrator::integration::{self, Services};
-use orchestrator::pipeline::{Actions, Folder, Ledger, Registry};
+use orchestrator::pipeline::{Actions, Folder, Ledger, Registry, queue};
 use orchestrator::store::{ActivityRecord, ExecutionRecord, ExecutionStatus, Hint, MemoryStore, Store};
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -58,6 +58,7 @@ impl App {
         let background = engine.clone();
         tokio::spawn(async move { background.run().await });
         tokio::spawn(integration::run(engine.clone(), options.services));
+        tokio::spawn(queue::run(engine.clone(), engine.shutdown().clone()));
         let actions = Actions::new(engine.clone(), registry.clone(), "dev");
         let router = router(Rest {
             engine: engine.clone(),
@@ -174,6 +175,7 @@ impl App {
     /// As `StartExecution` does.
     pub async fn start_execution(&self, machine: &str, input: Value) -> String {
         let request = StartRequest {
+            id: None,
             state_machine_arn: format!("arn:aws:states:us-east-1:123456789012:stateMachine:{machine}"),
             name: None,
             input: input.to_string(),

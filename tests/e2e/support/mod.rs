@@ -2,6 +2,8 @@
 
 mod client;
 mod process;
+mod site;
 
-pub use client::{Client, until};
-pub use process::{Process, serve, worker};
+pub use client::{Client, Refusal, until};
+pub use process::{Process, STEPWELL, serve, serve_with, worker, worker_with};
+pub use site::{PIPELINE, Site, WAIT_MAX, development_data, root};

@@ -1,5 +1,6 @@
 //! Processes of the program under test.
 
+use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
@@ -8,8 +9,10 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+/// The program under test.
+pub const STEPWELL: &str = env!("CARGO_BIN_EXE_stepwell");
 /// A server opens its database and applies migrations first; debug builds on busy machines take their time.
-const LISTENING_WITHIN: Duration = Duration::from_secs(30);
+const LISTENING_WITHIN: Duration = Duration::from_secs(60);
 /// Lines of its log that a process leaves in the output of a failed test.
 const LINES_SHOWN: usize = 40;
 
@@ -22,10 +25,17 @@ pub struct Process {
 
 /// A server on `database`, at `address` (port 0 takes a free one); the address it has got.
 pub fn serve(database: &str, address: &str, flags: &[&str]) -> (Process, String) {
-    let (say, said) = mpsc::channel();
     // No folder of state machines: the tests bring their own through the API.
-    let fixed = ["serve", "--listen", address, "--database-url", database, "--state-machines", "/nonexistent"];
-    let process = Process::start("serve", &[&fixed, flags].concat(), move |line| {
+    let fixed = ["--listen", address, "--database-url", database, "--state-machines", "/nonexistent"];
+    serve_with(&[&fixed, flags].concat())
+}
+
+/// A server with these flags; the address it has got.
+pub fn serve_with<S: AsRef<OsStr>>(flags: &[S]) -> (Process, String) {
+    let (say, said) = mpsc::channel();
+    let mut command = Command::new(STEPWELL);
+    command.arg("serve").args(flags).stdin(Stdio::null());
+    let process = Process::start("serve", command, move |line| {
         if let Some((_, rest)) = line.split_once("Listening at http://") {
             let end = rest.find(|c: char| c == '"' || c.is_whitespace()).unwrap_or(rest.len());
             // Nobody listens to what comes after the first.
@@ -38,20 +48,24 @@ pub fn serve(database: &str, address: &str, flags: &[&str]) -> (Process, String)
 
 /// A worker of the server at `address`, with the test jobs.
 pub fn worker(address: &str, name: &str, flags: &[&str]) -> Process {
-    let endpoint = format!("http://{address}");
-    let fixed = ["worker", "--endpoint", &endpoint, "--name", name, "--with-test-jobs"];
-    Process::start(name, &[&fixed, flags].concat(), |_| {})
+    let fixed = ["--name", name, "--with-test-jobs"];
+    worker_with(address, name, &[&fixed, flags].concat(), &[])
+}
+
+/// A worker of the server at `address` with these flags and variables. It ends with this process, however that ends, and
+/// its jobs with it.
+pub fn worker_with(address: &str, what: &str, flags: &[&str], variables: &[(&str, &OsStr)]) -> Process {
+    let mut command = Command::new(STEPWELL);
+    command.args(["worker", "--endpoint", &format!("http://{address}")]).args(flags);
+    command.envs(variables.iter().copied()).env(workers::LIFELINE_VARIABLE, "1").stdin(Stdio::piped());
+    Process::start(what, command, |_| {})
 }
 
 impl Process {
-    fn start(what: &str, words: &[&str], mut hear: impl FnMut(&str) + Send + 'static) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_stepwell"))
-            .args(words)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
+    fn start(what: &str, mut command: Command, mut hear: impl FnMut(&str) + Send + 'static) -> Self {
+        // The tests' own database server is not the program's.
+        command.env_remove("DATABASE_URL").stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
         let lines = BufReader::new(child.stderr.take().expect("stderr is piped")).lines();
         let log = Arc::new(Mutex::new(Vec::new()));
         let kept = log.clone();

@@ -1,7 +1,7 @@
 //! What the test binaries share: a world that answers the interpreter's commands on a virtual clock.
 
-// Each binary uses its own part; and tests may read the files of their cases.
-#![allow(dead_code, clippy::disallowed_methods)]
+#![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(clippy::disallowed_methods, reason = "tests read the files of their cases")]
 
 pub mod answer;
 pub mod case;

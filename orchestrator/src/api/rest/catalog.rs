@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::body::Query;
 use super::view::List;
 use super::{Problem, Rest};
+use crate::pipeline::{TableWrite, last_writes};
 use crate::store::{CrawlTable, OutboxMessage};
 
 /// A table of the local catalog.
@@ -34,12 +35,16 @@ pub(super) struct TableView {
     crawler: String,
     /// When, ISO 8601, UTC.
     updated_at: String,
+    /// The newest run that wrote it, with its rows and its quality checks.
+    last_write: Option<TableWrite>,
 }
 
 /// The local catalog by database and table.
 #[utoipa::path(get, path = "/api/v1/tables", tag = "operations", responses((status = 200, body = List<TableView>)))]
 pub(super) async fn tables(State(rest): State<Arc<Rest>>) -> Result<Json<List<TableView>>, Problem> {
+    let writes = last_writes(&**rest.engine.store()).await?;
     let view = |table: CrawlTable| TableView {
+        last_write: writes.iter().find(|write| write.location == table.location.trim_end_matches('/')).cloned(),
         database: table.database,
         name: table.name,
         location: table.location,

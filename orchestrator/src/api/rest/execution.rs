@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::body::{Body, Path, Query};
 use super::view::{ExecutionDetail, ExecutionView, List, ReportView, TaskView};
 use super::{Problem, Rest};
-use crate::pipeline::ActionError;
+use crate::pipeline::{ActionError, Results};
 use crate::store::{ExecutionFilter, ExecutionStatus, Page};
 
 /// What a list holds.
@@ -83,6 +83,7 @@ pub(super) async fn get(
         input: json(&record.input),
         output: record.output.as_ref().map(json),
         tasks: tasks.into_iter().map(TaskView::from).collect(),
+        results: Results::of_reports(&reports),
         reports: reports.into_iter().map(ReportView::from).collect(),
     }))
 }

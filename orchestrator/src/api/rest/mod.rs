@@ -8,6 +8,7 @@ mod body;
 mod catalog;
 mod execution;
 mod health;
+mod log;
 mod pipeline;
 mod problem;
 mod run;
@@ -87,6 +88,7 @@ pub fn router(rest: Rest) -> axum::Router {
         .routes(routes!(execution::list))
         .routes(routes!(execution::get))
         .routes(routes!(execution::stop))
+        .routes(routes!(log::get))
         .routes(routes!(task::logs))
         .routes(routes!(task::report))
         .routes(routes!(task::release))

@@ -140,6 +140,9 @@ impl From<ActionError> for Problem {
                     .field("Idempotency-Key")
                     .remedy("use a new key for a new request")
             },
+            ActionError::Unsettled { .. } => {
+                Self::new(StatusCode::CONFLICT, detail).field("ds").remedy("try again in a moment")
+            }
             ActionError::MachineGone(_) => Self::new(StatusCode::CONFLICT, detail),
             ActionError::Fault(fault) => fault.into(),
         }

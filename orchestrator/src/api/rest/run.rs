@@ -28,7 +28,8 @@ pub(super) struct StartRun {
     #[serde(default)]
     #[schema(value_type = Object)]
     input: Map<String, Value>,
-    /// Waiting for a partition that is being made is not offered yet: only `false`.
+    /// Whether the run waits if its `ds` is being made by another one. One run waits at most: a second request is
+    /// answered with that.
     #[serde(default)]
     queue: bool,
 }
@@ -46,13 +47,15 @@ pub(super) struct DateRange {
 /// A run that was started.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(super) struct StartedRun {
-    /// Its execution.
+    /// Its execution; while it waits, the one it will be.
     execution_arn: String,
     /// What it is about, ascending.
     partitions: Vec<String>,
-    /// ISO 8601, UTC.
-    started_at: String,
-    /// Whether this request started it: `false` when its idempotency key had done so before.
+    /// `STARTED`, or `QUEUED` while it waits for another run of its partition.
+    status: &'static str,
+    /// ISO 8601, UTC; absent while it waits.
+    started_at: Option<String>,
+    /// Whether this request did it: `false` when its idempotency key had done so before, or when another run waits already.
     fresh: bool,
     /// The page about it.
     dashboard_url: String,
@@ -77,13 +80,6 @@ pub(super) async fn start(
     headers: HeaderMap,
     Body(run): Body<StartRun>,
 ) -> Result<Response, Problem> {
-    if run.queue {
-        return Err(Problem::invalid(
-            "queue",
-            "is true",
-            "leave it out, and ask again when the run in flight has ended",
-        ));
-    }
     let which = match (run.ds, run.date_range) {
         (Some(ds), None) => Which::One(ds),
         (None, Some(range)) => Which::Range(range.start, range.end),
@@ -104,6 +100,7 @@ pub(super) async fn start(
         which,
         reprocess: run.reprocess,
         input: run.input,
+        queue: run.queue,
         idempotency_key,
         trigger: "rest".to_owned(),
     };
@@ -113,7 +110,8 @@ pub(super) async fn start(
     let started = StartedRun {
         execution_arn: answer.execution_arn,
         partitions: answer.partitions,
-        started_at: answer.started_at.to_string(),
+        status: if answer.started_at.is_some() { "STARTED" } else { "QUEUED" },
+        started_at: answer.started_at.map(|at| at.to_string()),
         fresh: answer.fresh,
         dashboard_url,
     };

@@ -258,6 +258,30 @@ pub async fn two_starts_of_one_task_and_one_wins(store: Shared) {
     }
 }
 
+pub async fn report_of_a_task_that_is_somebody_elses_is_stale(store: Shared) {
+    with_machine(&store).await;
+    let (id, other) = (waiting(&store, "x", QUEUE).await, waiting(&store, "y", QUEUE).await);
+    hold(&store, Commit { execution: id, expected: 1, task_changes: vec![taken(id, 1, 1)], ..Commit::default() }).await;
+    let report = |secret| Commit {
+        held: vec![(TaskId(1), token(id, TaskId(1), secret))],
+        task_changes: vec![TaskChange::Gone { task: TaskId(1) }],
+        ..step(id, 1)
+    };
+    // Also where it would end the execution; and its neighbour goes on.
+    let end = Some(end(ExecutionStatus::Succeeded, 1));
+    let results = store.commit(vec![Commit { end, ..report(2) }, step(other, 1)]).await.unwrap();
+    assert_eq!(names(&results), ["stale", "committed"]);
+    let unknown = Commit { held: vec![(TaskId(9), token(id, TaskId(9), 1))], ..step(id, 1) };
+    assert_eq!(names(&[one(&store, unknown).await]), ["stale"]);
+    // Without an event, as a store may judge differently what it cannot take for granted.
+    let silent = Commit { events: Vec::new(), ..report(2) };
+    assert_eq!(names(&[one(&store, silent).await]), ["stale"]);
+    assert_eq!(store.execution_by_id(id).await.unwrap().unwrap().last_event_id, 1);
+    hold(&store, report(1)).await;
+    assert!(store.task(id, TaskId(1)).await.unwrap().is_none());
+    assert_eq!(names(&[one(&store, Commit { expected: 2, events: vec![event(3)], ..report(1) }).await]), ["stale"]);
+}
+
 pub async fn empty_batch_is_no_commits(store: Shared) {
     assert!(store.commit(Vec::new()).await.unwrap().is_empty());
 }
@@ -291,7 +315,7 @@ pub async fn big_batch_is_one_commit(store: Shared) {
         .map(|id| Commit {
             task_changes: vec![
                 taken(*id, 1, 1),
-                TaskChange::Submitted { task: TaskId(1), submission: json!({ "run": 1 }) },
+                TaskChange::Submitted { task: TaskId(1), submission: json!({ "run": 1 }), is_awaited: false },
             ],
             ..step(*id, 1)
         })

@@ -2,7 +2,9 @@
 
 use asl::TaskId;
 
-use super::super::{Commit, Error, ExecutionFilter, ExecutionStatus, HistoryQuery, LogLine, Page, ReportRecord};
+use super::super::{
+    Commit, Error, ExecutionFilter, ExecutionStatus, HistoryQuery, LogLine, Page, ReportRecord, SnapshotRecord,
+};
 use super::*;
 
 async fn ids(store: &Shared, execution: ExecutionId, reverse: bool, after: Option<u64>, limit: u32) -> Vec<u64> {
@@ -37,6 +39,36 @@ pub async fn history_pages_forward_and_backward(store: Shared) {
     assert_eq!(ids(&store, id, false, Some(6), 5).await, [0; 0]);
     assert_eq!(ids(&store, id, true, Some(1), 5).await, [0; 0]);
     assert_eq!(ids(&store, Uuid::new_v4(), true, None, 5).await, [0; 0]);
+}
+
+pub async fn load_goes_on_from_the_newest_snapshot(store: Shared) {
+    with_machine(&store).await;
+    let id = hold(&store, start(record("x", 0))).await;
+    for expected in 1..5 {
+        hold(&store, step(id, expected)).await;
+    }
+    // Events that are not public, before and after the snapshot.
+    let silent = |expected| Commit { events: vec![hidden(expected + 1, None)], ..step(id, expected) };
+    hold(&store, silent(5)).await;
+    let ids = async || {
+        let recent = store.load_recent(id).await.unwrap().unwrap();
+        assert_eq!(recent.record.id, id);
+        (recent.snapshot, recent.events.iter().map(|event| event.id).collect::<Vec<_>>())
+    };
+    assert_eq!(ids().await, (None, vec![1, 2, 3, 4, 5, 6]));
+    let snapshot = |event| SnapshotRecord { event, public: 5, state: format!(r#"{{"at":{event}}}"#) };
+    store.put_snapshot(id, &snapshot(6)).await.unwrap();
+    hold(&store, silent(6)).await;
+    hold(&store, Commit { events: vec![hidden(8, Some(6))], ..step(id, 7) }).await;
+    assert_eq!(ids().await, (Some(snapshot(6)), vec![7, 8]));
+    // An older one that comes late is nothing.
+    store.put_snapshot(id, &snapshot(5)).await.unwrap();
+    assert_eq!(ids().await.0, Some(snapshot(6)));
+    let newest = SnapshotRecord { public: 6, ..snapshot(8) };
+    store.put_snapshot(id, &newest).await.unwrap();
+    assert_eq!(ids().await, (Some(newest), vec![]));
+    assert_eq!(store.load(id).await.unwrap().unwrap().events.len(), 8, "all of them are there");
+    assert!(store.load_recent(Uuid::new_v4()).await.unwrap().is_none());
 }
 
 pub async fn lists_page_newest_first_and_filter(store: Shared) {

@@ -2,7 +2,7 @@
 
 use super::super::{
     Commit, CommitResult, CrawlTable, Delivery, LedgerChange, LedgerRow, NewOutboxMessage, OutboxSettlement, Outcome,
-    PipelineRecord, WorkerRecord,
+    PipelineRecord, QueuedRun, WorkerRecord,
 };
 use super::*;
 
@@ -23,6 +23,7 @@ fn settle(execution: ExecutionId, partition: &str, outcome: Outcome) -> LedgerCh
         execution,
         outcome,
         reason: Some("no\u{0}ne".into()),
+        in_place: false,
         at: at(2),
     }
 }
@@ -120,6 +121,60 @@ pub async fn ledger_follows_its_execution(store: Shared) {
     assert_eq!(outcomes(&store).await, [("2024-12-07".to_owned(), Outcome::Succeeded)]);
 }
 
+pub async fn queued_run_has_its_turn_in_the_commit_that_ends_the_other(store: Shared) {
+    with_machine(&store).await;
+    let first = hold(&store, run("a", &["2024-12-07"], true)).await;
+    let second = run("b", &["2024-12-07"], true);
+    let record = second.create.as_ref().unwrap().record.clone();
+    let queue = |execution| LedgerChange::Queue {
+        pipeline: "sales".into(),
+        partition: "2024-12-07".into(),
+        run: Box::new(QueuedRun {
+            execution,
+            execution_arn: record.arn.clone(),
+            name: record.name.clone(),
+            state_machine_arn: MACHINE.into(),
+            input: r#"{"ds": "2024-12-07", "odd": "\u0000 \""}"#.into(),
+            trigger: "rest".into(),
+            requested_at: at(5),
+        }),
+    };
+    // Of many who ask at once one waits.
+    let asked = (0..4).map(|n| {
+        let (store, change) = (store.clone(), queue(if n == 0 { record.id } else { Uuid::from_u128(n) }));
+        tokio::spawn(async move { store.change_ledger(&[change]).await.unwrap() })
+    });
+    for asked in asked.collect::<Vec<_>>() {
+        asked.await.unwrap();
+    }
+    let waiting = store.queued_runs().await.unwrap();
+    assert_eq!(waiting.len(), 1);
+    let winner = waiting[0].queued.clone().unwrap();
+    assert_eq!((waiting[0].outcome, waiting[0].execution), (Outcome::Running, first));
+    let unqueue =
+        LedgerChange::Unqueue { pipeline: "sales".into(), partition: "2024-12-07".into(), execution: winner.execution };
+    store.change_ledger(&[unqueue]).await.unwrap();
+    assert_eq!(store.queued_runs().await.unwrap(), []);
+    store.change_ledger(&[queue(record.id)]).await.unwrap();
+    // A stale end leaves it waiting; the end itself gives it its turn.
+    let ended = Commit { ledger: vec![settle(first, "2024-12-07", Outcome::Succeeded)], ..step(first, 7) };
+    assert!(matches!(one(&store, ended).await, CommitResult::Stale));
+    assert_eq!(store.queued_runs().await.unwrap()[0].outcome, Outcome::Running);
+    let ended = Commit { ledger: vec![settle(first, "2024-12-07", Outcome::Succeeded)], ..step(first, 1) };
+    hold(&store, ended).await;
+    let due = store.queued_runs().await.unwrap().remove(0);
+    assert_eq!((due.outcome, due.execution, &due.execution_arn), (Outcome::Queued, record.id, &record.arn));
+    assert_eq!(due.earlier.as_ref().unwrap().outcome, Outcome::Succeeded);
+    assert_eq!(due.queued.as_ref().unwrap().input, r#"{"ds": "2024-12-07", "odd": "\u0000 \""}"#);
+    // Nobody else gets in, and it begins once.
+    let other = one(&store, run("c", &["2024-12-07"], true)).await;
+    assert!(matches!(&other, CommitResult::PartitionBusy(row) if row.execution == record.id), "{other:?}");
+    hold(&store, second.clone()).await;
+    assert!(matches!(one(&store, second).await, CommitResult::NameTaken(_)));
+    assert_eq!(store.queued_runs().await.unwrap(), []);
+    assert_eq!(outcomes(&store).await, [("2024-12-07".to_owned(), Outcome::Running)]);
+}
+
 pub async fn ledger_is_read_by_range_and_newest(store: Shared) {
     let row = |pipeline: &str, partition: &str| LedgerRow {
         pipeline: pipeline.into(),
@@ -134,6 +189,8 @@ pub async fn ledger_is_read_by_range_and_newest(store: Shared) {
         quality: json!({}),
         started_at: at(0),
         ended_at: None,
+        earlier: None,
+        queued: None,
     };
     let rows = ["2024-12-03", "2024-12-01", "2024-12-02"].map(|partition| row("sales", partition));
     let puts = rows.iter().cloned().chain([row("other", "2024-12-02")]);

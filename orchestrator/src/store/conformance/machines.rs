@@ -27,6 +27,39 @@ pub async fn revisions_stay_when_a_new_one_comes(store: Shared) {
     assert!(matches!(missing, Err(Error::Missing(arn)) if arn == "arn:none"));
 }
 
+pub async fn no_two_revisions_have_one_number(store: Shared) {
+    const WRITERS: u32 = 4;
+    let first = machine(MACHINE, 1);
+    store.create_state_machine(&first).await.unwrap();
+    let writers = (0..WRITERS).map(|_| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            loop {
+                let mut machine = store.state_machine(MACHINE).await.unwrap().unwrap();
+                machine.revision = revision(MACHINE, machine.revision.number + 1);
+                match store.update_state_machine(&machine).await {
+                    Ok(()) => return machine.revision,
+                    Err(Error::Superseded(arn)) => assert_eq!(arn, MACHINE),
+                    Err(other) => panic!("{other}"),
+                }
+            }
+        })
+    });
+    let mut made = Vec::new();
+    for writer in writers.collect::<Vec<_>>() {
+        made.push(writer.await.unwrap());
+    }
+    made.sort_by_key(|revision| revision.number);
+    assert_eq!(made.iter().map(|revision| revision.number).collect::<Vec<_>>(), [2, 3, 4, 5]);
+    let current = store.state_machine(MACHINE).await.unwrap().unwrap();
+    assert_eq!(Some(&current.revision), made.last());
+    // One that was refused leaves nothing behind, not even its revision.
+    let late = StateMachineRecord { revision: revision(MACHINE, 3), ..current.clone() };
+    assert!(matches!(store.update_state_machine(&late).await, Err(Error::Superseded(_))));
+    assert_eq!(store.revision(late.revision.id).await.unwrap(), None);
+    assert_eq!(store.state_machine(MACHINE).await.unwrap(), Some(current));
+}
+
 pub async fn machine_with_running_executions_is_deleted_with_the_last(store: Shared) {
     assert!(!store.delete_state_machine(MACHINE).await.unwrap());
     let made = machine(MACHINE, 0);

@@ -96,12 +96,12 @@ pub async fn submission_is_kept_with_the_task(store: Shared) {
     with_machine(&store).await;
     let id = waiting(&store, "x", QUEUE).await;
     let submission = json!({ "JobRunId": "jr_1", "z": [1, 2] });
-    let submitted = TaskChange::Submitted { task: TaskId(1), submission: submission.clone() };
+    let submitted = TaskChange::Submitted { task: TaskId(1), submission: submission.clone(), is_awaited: false };
     hold(&store, Commit { task_changes: vec![taken(id, 1, 1), submitted], ..step(id, 1) }).await;
     let kept = store.task(id, TaskId(1)).await.unwrap().unwrap();
     assert_eq!((kept.status, kept.submission), (TaskStatus::Started, Some(submission)));
     // For a task that is over it is too late.
-    let late = TaskChange::Submitted { task: TaskId(9), submission: json!(1) };
+    let late = TaskChange::Submitted { task: TaskId(9), submission: json!(1), is_awaited: true };
     hold(&store, Commit { task_changes: vec![late], ..step(id, 2) }).await;
     assert!(store.task(id, TaskId(9)).await.unwrap().is_none());
 }
@@ -148,6 +148,36 @@ pub async fn expired_lease_is_handed_out_again_a_bounded_number_of_times(store: 
     assert_eq!((given_up[0].status, given_up[0].redeliveries), (TaskStatus::Started, 1));
     let kept = store.task(id, TaskId(1)).await.unwrap().unwrap();
     assert_eq!((kept.status, kept.token), (TaskStatus::Started, Some(token(id, TaskId(1), 2))));
+}
+
+pub async fn wait_for_what_was_submitted_is_handed_out_again_any_number_of_times(store: Shared) {
+    with_machine(&store).await;
+    let leased = NewTask { lease_seconds: Some(0), ..task(1, QUEUE) };
+    let id = hold(&store, Commit { tasks: vec![leased], ..start(record("x", 0)) }).await;
+    let submitted = TaskChange::Submitted { task: TaskId(1), submission: json!("run"), is_awaited: false };
+    hold(&store, Commit { task_changes: vec![taken(id, 1, 1), submitted], ..step(id, 1) }).await;
+    for _ in 0..5 {
+        let back = store.expired_leases(10, 2).await.unwrap();
+        assert_eq!(
+            back.iter().map(|row| (row.status, row.redeliveries)).collect::<Vec<_>>(),
+            [(TaskStatus::Scheduled, 0)]
+        );
+        assert_eq!(back[0].submission, Some(json!("run")));
+        hold(&store, Commit { task_changes: vec![taken(id, 1, 1)], events: vec![], ..step(id, 2) }).await;
+    }
+}
+
+pub async fn callback_is_nobodys_to_hold_once_it_was_submitted(store: Shared) {
+    with_machine(&store).await;
+    let leased = NewTask { lease_seconds: Some(0), ..task(1, QUEUE) };
+    let id = hold(&store, Commit { tasks: vec![leased], ..start(record("x", 0)) }).await;
+    let submitted = TaskChange::Submitted { task: TaskId(1), submission: json!("sent"), is_awaited: true };
+    hold(&store, Commit { task_changes: vec![taken(id, 1, 1), submitted], ..step(id, 1) }).await;
+    assert!(store.expired_leases(10, 2).await.unwrap().is_empty());
+    let row = store.task(id, TaskId(1)).await.unwrap().unwrap();
+    assert_eq!((row.status, row.lease_seconds, row.lease_expires_at), (TaskStatus::Started, None, None));
+    assert!(store.heartbeat(id, TaskId(1), &token(id, TaskId(1), 1)).await.unwrap(), "whoever has the token is alive");
+    assert!(store.expired_leases(10, 2).await.unwrap().is_empty());
 }
 
 pub async fn released_task_is_visible_again(store: Shared) {

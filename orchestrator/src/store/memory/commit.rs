@@ -4,10 +4,9 @@ use asl::Timestamp;
 
 use super::super::admission::{self, Advance, Changes, Facts, Questions, TaskUpdate};
 use super::super::{
-    Commit, CommitResult, Delivery, ExecutionId, NewTask, OutboxMessage, StateMachineStatus, TaskRecord, TaskStart,
-    TaskStatus,
+    Commit, CommitResult, Delivery, ExecutionId, NewTask, OutboxMessage, StateMachineStatus, TaskStatus,
 };
-use super::{ExecutionRow, Rows, TaskRow, TimerRow, seconds_after};
+use super::{ExecutionRow, Rows, TaskRow, TimerRow};
 
 impl Rows {
     pub(super) fn commit(&mut self, batch: Vec<Commit>, now: Timestamp) -> Vec<CommitResult> {
@@ -35,6 +34,11 @@ impl Rows {
                 .map(|machine| machine.arn.clone())
                 .collect(),
             taken: taken.map(|row| (row.record.arn.clone(), row.record.clone())).collect(),
+            tokens: questions
+                .held
+                .iter()
+                .filter_map(|key| Some((*key, self.tasks.get(key)?.record.token.clone()?)))
+                .collect(),
             ledger: ledger.map(|(key, row)| (key.clone(), row.clone())).collect(),
         }
     }
@@ -55,12 +59,15 @@ impl Rows {
             let row = scheduled(execution, task, now);
             self.tasks.insert((execution, row.record.task), row);
         }
-        for (key, TaskUpdate { start, submission }) in changes.task_updates {
+        for (key, TaskUpdate { start, submission, ends_lease }) in changes.task_updates {
             let Some(TaskRow { record, .. }) = self.tasks.get_mut(&key) else { continue };
             if let Some(start) = start {
-                started(record, start, now);
+                *record = record.clone().started(start, now);
             }
             record.submission = submission.or(record.submission.take());
+            if ends_lease {
+                (record.lease_seconds, record.lease_expires_at) = (None, None);
+            }
         }
         for key in changes.tasks_gone {
             self.tasks.remove(&key);
@@ -109,35 +116,5 @@ impl Rows {
 }
 
 fn scheduled(execution: ExecutionId, task: NewTask, now: Timestamp) -> TaskRow {
-    let mut record = TaskRecord {
-        execution,
-        task: task.task,
-        queue: task.queue,
-        state: task.state,
-        attempt: task.attempt,
-        resource: task.resource,
-        input: task.input,
-        status: TaskStatus::Scheduled,
-        token: task.token,
-        worker: None,
-        scheduled_at: now,
-        started_at: None,
-        heartbeat_seconds: task.heartbeat_seconds,
-        lease_seconds: task.lease_seconds,
-        lease_expires_at: None,
-        redeliveries: 0,
-        submission: None,
-    };
-    if let Some(start) = task.started {
-        started(&mut record, start, now);
-    }
-    TaskRow { record, visible_at: now }
-}
-
-fn started(record: &mut TaskRecord, start: TaskStart, now: Timestamp) {
-    record.status = TaskStatus::Started;
-    record.worker = start.worker;
-    record.token = Some(start.token);
-    record.started_at = Some(now);
-    record.lease_expires_at = record.lease_seconds.map(|seconds| seconds_after(now, seconds));
+    TaskRow { record: task.row(execution, now), visible_at: now }
 }

@@ -22,6 +22,9 @@ impl Rows {
     pub(super) fn update_state_machine(&mut self, machine: &StateMachineRecord) -> Result<()> {
         self.purge_deleted();
         let kept = self.machines.get_mut(&machine.arn).ok_or_else(|| Error::Missing(machine.arn.clone()))?;
+        if kept.revision.number + 1 != machine.revision.number {
+            return Err(Error::Superseded(machine.arn.clone()));
+        }
         let revision = self.revisions.entry(machine.revision.id).or_insert_with(|| machine.revision.clone());
         kept.revision = revision.clone();
         kept.tags = machine.tags.clone();

@@ -21,8 +21,8 @@ use uuid::Uuid;
 use super::{
     ActivityRecord, Commit, CommitResult, CrawlTable, DueTimer, Error, ExecutionFilter, ExecutionId, ExecutionRecord,
     ExecutionStatus, Hint, HistoryQuery, LedgerChange, LedgerRow, Loaded, LogLine, OutboxMessage, OutboxSettlement,
-    Page, Paged, PipelineRecord, ReportRecord, Result, RevisionRecord, StateMachineRecord, Store, TaskRecord,
-    WorkerRecord, ledger,
+    Page, Paged, PipelineRecord, Recent, ReportRecord, Result, RevisionRecord, SnapshotRecord, StateMachineRecord,
+    Store, TaskRecord, WorkerRecord, ledger,
 };
 
 /// Where a commit is cut off by [`MemoryStore::fail_next_commit`].
@@ -64,6 +64,7 @@ struct Rows {
     activities: BTreeMap<String, ActivityRecord>,
     executions: BTreeMap<ExecutionId, ExecutionRow>,
     execution_ids: HashMap<String, ExecutionId>,
+    snapshots: HashMap<ExecutionId, SnapshotRecord>,
     tasks: BTreeMap<(ExecutionId, TaskId), TaskRow>,
     timers: BTreeMap<(ExecutionId, TimerId), TimerRow>,
     log: BTreeMap<ExecutionId, Vec<LogLine>>,
@@ -159,6 +160,26 @@ impl Store for MemoryStore {
         let rows = self.rows();
         let row = rows.executions.get(&execution);
         Ok(row.map(|row| Loaded { record: row.record.clone(), events: row.events.clone() }))
+    }
+
+    async fn load_recent(&self, execution: ExecutionId) -> Result<Option<Recent>> {
+        let rows = self.rows();
+        let snapshot = rows.snapshots.get(&execution).cloned();
+        let after = snapshot.as_ref().map_or(0, |snapshot| snapshot.event);
+        Ok(rows.executions.get(&execution).map(|row| Recent {
+            record: row.record.clone(),
+            snapshot,
+            events: row.events.iter().filter(|event| event.id > after).cloned().collect(),
+        }))
+    }
+
+    async fn put_snapshot(&self, execution: ExecutionId, snapshot: &SnapshotRecord) -> Result<()> {
+        let mut rows = self.rows();
+        let kept = rows.snapshots.entry(execution).or_insert_with(|| snapshot.clone());
+        if kept.event < snapshot.event {
+            *kept = snapshot.clone();
+        }
+        Ok(())
     }
 
     async fn claim(&self, queues: &[String], limit: u32, reserve: Duration) -> Result<Vec<TaskRecord>> {
@@ -304,6 +325,10 @@ impl Store for MemoryStore {
 
     async fn ledger_newest(&self, pipeline: &str, limit: u32) -> Result<Vec<LedgerRow>> {
         Ok(self.rows().ledger_newest(pipeline, limit))
+    }
+
+    async fn queued_runs(&self) -> Result<Vec<LedgerRow>> {
+        Ok(self.rows().ledger.values().filter(|row| row.queued.is_some()).cloned().collect())
     }
 
     async fn change_ledger(&self, changes: &[LedgerChange]) -> Result<()> {

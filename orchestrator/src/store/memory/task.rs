@@ -114,9 +114,10 @@ impl Rows {
         expired
             .into_iter()
             .map(|row| {
-                if row.record.redeliveries + 1 < deliveries_max {
+                let is_wait = row.record.submission.is_some();
+                if is_wait || row.record.redeliveries + 1 < deliveries_max {
                     row.record.status = TaskStatus::Scheduled;
-                    row.record.redeliveries += 1;
+                    row.record.redeliveries += u32::from(!is_wait);
                     row.record.worker = None;
                     row.record.started_at = None;
                     row.record.lease_expires_at = None;

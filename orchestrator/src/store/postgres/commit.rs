@@ -1,7 +1,8 @@
-//! Batches of commits: one query for what they depend on, one statement that writes them.
+//! Batches of commits: one statement that writes them and checks what they take for granted.
 //!
-//! Nothing is locked in between. If another node changes what a batch depends on, the statement undoes itself and
-//! the batch is judged again on what is there now; somebody made progress every time that happens.
+//! That is nearly always so: the nodes know the executions they go on with. If it is not, the statement undoes itself,
+//! what the batch depends on is read, each commit is judged on that, and those that hold are written. Nothing is locked
+//! in between; if another node changes something meanwhile it goes round again, and somebody made progress every time.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +28,7 @@ pub(super) async fn commit(committers: &Connections, node: Uuid, batch: Vec<Comm
     let mut line = committers.take().await.map_err(&failed)?;
     let mut attempt = 1;
     loop {
-        match attempt_once(line.get(), node, &questions, batch.clone()).await {
+        match attempt_once(line.get(), node, &questions, batch.clone(), attempt == 1).await {
             Ok(results) => {
                 line.give_back();
                 return Ok(results);
@@ -50,13 +51,17 @@ async fn attempt_once(
     node: Uuid,
     questions: &Questions,
     batch: Vec<Commit>,
+    is_first: bool,
 ) -> Result<Vec<CommitResult>> {
     let failed = unavailable("commit");
     let has_extras =
         batch.iter().any(|commit| !(commit.ledger.is_empty() && commit.outbox.is_empty() && commit.tables.is_empty()));
     if !has_extras {
         // A single statement is its own transaction: no round trips for its begin and end.
-        let facts = facts(connection, questions).await?;
+        let facts = match is_first.then(|| Facts::assumed(&batch)).flatten() {
+            Some(assumed) => assumed,
+            None => facts(connection, questions).await?,
+        };
         let (results, changes) = admission::admit(batch, facts);
         write(connection, node, changes).await?;
         return Ok(results);
@@ -79,6 +84,8 @@ async fn facts(connection: &mut PgConnection, questions: &Questions) -> Result<F
     let failed = unavailable("commit");
     let (executions, tasks): (Vec<Uuid>, Vec<i64>) =
         questions.starts.iter().map(|(execution, task)| (*execution, signed(task.0))).unzip();
+    let (held_executions, held_tasks): (Vec<Uuid>, Vec<i64>) =
+        questions.held.iter().map(|(execution, task)| (*execution, signed(task.0))).unzip();
     let machines: Vec<String> = questions.machines.iter().map(|arn| text(arn)).collect();
     let arns: Vec<String> = questions.arns.iter().map(|arn| text(arn)).collect();
     let rows = sqlx::query(include_str!("sql/facts.sql"))
@@ -87,6 +94,8 @@ async fn facts(connection: &mut PgConnection, questions: &Questions) -> Result<F
         .bind(tasks)
         .bind(machines)
         .bind(arns)
+        .bind(held_executions)
+        .bind(held_tasks)
         .fetch_all(&mut *connection)
         .await
         .map_err(&failed)?;
@@ -101,6 +110,12 @@ async fn facts(connection: &mut PgConnection, questions: &Questions) -> Result<F
             }
             "scheduled" => {
                 facts.scheduled.insert((id()?, asl::TaskId(number("number")?)));
+            }
+            "held" => {
+                let token: &str = found.try_get("arn").map_err(&failed)?;
+                if let Some((token, ..)) = asl::TaskToken::parse(token) {
+                    facts.tokens.insert((id()?, asl::TaskId(number("number")?)), token);
+                }
             }
             "active" => {
                 facts.active.insert(found.try_get("arn").map_err(&failed)?);
@@ -129,8 +144,9 @@ async fn write(connection: &mut PgConnection, node: Uuid, changes: Changes) -> R
     }
     let hints = hint::payloads(node, &changes.hints());
     let starts = signed(changes.starts() as u64);
-    let Changes { created, advanced, journal, tasks, task_updates, tasks_gone, timers, timers_gone, ended, .. } =
-        changes;
+    let Changes {
+        created, advanced, journal, tasks, task_updates, tasks_gone, timers, timers_gone, held, ended, ..
+    } = changes;
     let updates: Vec<_> = task_updates.into_iter().collect();
     let ends: Vec<Option<&End>> = advanced.iter().map(|row| row.end.as_ref()).collect();
     let (gone_executions, gone_tasks): (Vec<Uuid>, Vec<i64>) =
@@ -216,6 +232,12 @@ async fn write(connection: &mut PgConnection, node: Uuid, changes: Changes) -> R
         .bind(ended)
         .bind(starts)
         .bind(hints)
+        // what is held
+        .bind(column(&held, |(execution, ..)| *execution))
+        .bind(column(&held, |(_, task, _)| signed(task.0)))
+        .bind(column(&held, |(.., token)| token.as_str().to_owned()))
+        // more of the changes of tasks
+        .bind(column(&updates, |(_, update)| update.ends_lease))
         .execute(connection)
         .await
         .map_err(unavailable("commit"))?;

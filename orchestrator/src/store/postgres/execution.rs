@@ -9,9 +9,10 @@ use sqlx::{PgPool, QueryBuilder, Row};
 use super::super::page::{self, Place};
 use super::super::row::{self, millis, signed};
 use super::super::{
-    ExecutionFilter, ExecutionId, ExecutionRecord, ExecutionStatus, HistoryQuery, Loaded, LogLine, Page, Paged,
-    ReportRecord, Result,
+    ExecutionFilter, ExecutionId, ExecutionRecord, ExecutionStatus, HistoryQuery, Loaded, LogLine, Page, Paged, Recent,
+    ReportRecord, Result, SnapshotRecord,
 };
+use super::connection::Connections;
 use super::{instant, text, unavailable};
 
 pub(super) async fn load(pool: &PgPool, execution: ExecutionId) -> Result<Option<Loaded>> {
@@ -35,6 +36,45 @@ pub(super) async fn load(pool: &PgPool, execution: ExecutionId) -> Result<Option
         events.extend(row::events_of(&row)?);
     }
     Ok(Some(Loaded { record: row::execution(&found)?, events }))
+}
+
+pub(super) async fn load_recent(pool: &PgPool, execution: ExecutionId) -> Result<Option<Recent>> {
+    let found = sqlx::query(include_str!("sql/load_recent.sql"))
+        .bind(execution)
+        .fetch_optional(pool)
+        .await
+        .map_err(unavailable("load an execution"))?;
+    let Some(found) = found else { return Ok(None) };
+    let journal: Vec<String> = found.try_get("journal").map_err(|error| row::corrupt("journal", error))?;
+    let mut events = Vec::new();
+    for row in journal {
+        events.extend(row::events_of(&row)?);
+    }
+    Ok(Some(Recent { record: row::execution(&found)?, snapshot: row::snapshot(&found)?, events }))
+}
+
+pub(super) async fn put_snapshot(
+    claims: &Connections,
+    execution: ExecutionId,
+    snapshot: &SnapshotRecord,
+) -> Result<()> {
+    let failed = unavailable("keep a snapshot");
+    let mut line = claims.take().await.map_err(&failed)?;
+    sqlx::query(
+        "insert into snapshot (execution_id, event_id, public_id, state) values ($1, $2, $3, $4)
+         on conflict (execution_id) do update
+         set event_id = excluded.event_id, public_id = excluded.public_id, state = excluded.state
+         where snapshot.event_id < excluded.event_id",
+    )
+    .bind(execution)
+    .bind(signed(snapshot.event))
+    .bind(signed(snapshot.public))
+    .bind(text(&snapshot.state))
+    .execute(line.get())
+    .await
+    .map_err(&failed)?;
+    line.give_back();
+    Ok(())
 }
 
 pub(super) async fn execution(pool: &PgPool, arn: &str) -> Result<Option<ExecutionRecord>> {

@@ -56,6 +56,14 @@ pub(super) async fn ledger_newest(pool: &PgPool, pipeline: &str, limit: u32) -> 
     rows.iter().rev().map(row::ledger).collect()
 }
 
+pub(super) async fn queued_runs(pool: &PgPool) -> Result<Vec<LedgerRow>> {
+    let rows = sqlx::query("select * from ledger where queued is not null order by pipeline, partition")
+        .fetch_all(pool)
+        .await
+        .map_err(unavailable("read queued runs"))?;
+    rows.iter().map(row::ledger).collect()
+}
+
 pub(super) async fn change_ledger(pool: &PgPool, node: Uuid, changes: &[LedgerChange]) -> Result<()> {
     let failed = unavailable("change the ledger");
     let keys: BTreeSet<_> = changes.iter().map(ledger::key).collect();
@@ -151,6 +159,8 @@ pub(super) async fn put<'a>(
         .bind(column(&rows, |row| row.quality.to_string()))
         .bind(column(&rows, |row| instant(row.started_at)))
         .bind(column(&rows, |row| row.ended_at.map(instant)))
+        .bind(column(&rows, |row| text_or_null(row::json_text(row.earlier.as_ref()).as_ref())))
+        .bind(column(&rows, |row| text_or_null(row::json_text(row.queued.as_ref()).as_ref())))
         .execute(connection)
         .await
         .map_err(unavailable("change the ledger"))?;

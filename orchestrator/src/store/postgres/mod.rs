@@ -29,8 +29,8 @@ use uuid::Uuid;
 use super::{
     ActivityRecord, Commit, CommitResult, CrawlTable, DueTimer, Error, ExecutionFilter, ExecutionId, ExecutionRecord,
     ExecutionStatus, Hint, HistoryQuery, LedgerChange, LedgerRow, Loaded, LogLine, OutboxMessage, OutboxSettlement,
-    Page, Paged, PipelineRecord, ReportRecord, Result, RevisionRecord, StateMachineRecord, Store, TaskRecord,
-    WorkerRecord,
+    Page, Paged, PipelineRecord, Recent, ReportRecord, Result, RevisionRecord, SnapshotRecord, StateMachineRecord,
+    Store, TaskRecord, WorkerRecord,
 };
 use connection::Connections;
 #[cfg(test)]
@@ -59,6 +59,7 @@ impl Default for PostgresSettings {
 
 /// The store in a Postgres database.
 pub struct PostgresStore {
+    commits_at_once: usize,
     committers: Connections,
     claims: Connections,
     queries: PgPool,
@@ -81,6 +82,7 @@ impl PostgresStore {
         let queries = connection::query_pool(&options, &settings).await?;
         connection::migrate(&queries).await?;
         Ok(Self {
+            commits_at_once: settings.commit_connections,
             committers: Connections::durable(&options, &settings),
             claims: Connections::hasty(&options, &settings),
             hints: Hints::new(queries.clone()),
@@ -132,8 +134,20 @@ impl Store for PostgresStore {
         commit::commit(&self.committers, self.hints.node(), batch).await
     }
 
+    fn commits_at_once(&self) -> usize {
+        self.commits_at_once
+    }
+
     async fn load(&self, execution: ExecutionId) -> Result<Option<Loaded>> {
         execution::load(&self.queries, execution).await
+    }
+
+    async fn load_recent(&self, execution: ExecutionId) -> Result<Option<Recent>> {
+        execution::load_recent(&self.queries, execution).await
+    }
+
+    async fn put_snapshot(&self, execution: ExecutionId, snapshot: &SnapshotRecord) -> Result<()> {
+        execution::put_snapshot(&self.claims, execution, snapshot).await
     }
 
     async fn claim(&self, queues: &[String], limit: u32, reserve: Duration) -> Result<Vec<TaskRecord>> {
@@ -270,6 +284,10 @@ impl Store for PostgresStore {
 
     async fn ledger_newest(&self, pipeline: &str, limit: u32) -> Result<Vec<LedgerRow>> {
         ledger::ledger_newest(&self.queries, pipeline, limit).await
+    }
+
+    async fn queued_runs(&self) -> Result<Vec<LedgerRow>> {
+        ledger::queued_runs(&self.queries).await
     }
 
     async fn change_ledger(&self, changes: &[LedgerChange]) -> Result<()> {

@@ -58,7 +58,7 @@ async fn hot_statements_walk_their_indexes() {
     pool.execute(include_str!("tests/fill.sql")).await.unwrap();
     let id = "'00000000-0000-0000-0000-000000000001'::uuid";
     let commit = include_str!("sql/commit.sql").replace("$63::bigint", "0");
-    let commit = (1..=64).rev().fold(commit, |sql, n| sql.replace(&format!("${n}::"), "ARRAY::"));
+    let commit = (1..=68).rev().fold(commit, |sql, n| sql.replace(&format!("${n}::"), "ARRAY::"));
     let sample = [("uuid", "{00000000-0000-0000-0000-000000000001}"), ("timestamptz", "{2024-12-07}")];
     let sample = sample.into_iter().chain([("bigint", "{1}"), ("boolean", "{t}"), ("text", "{x}")]);
     let commit = sample
@@ -71,9 +71,9 @@ async fn hot_statements_walk_their_indexes() {
     let of_partition = list.replace("{}", "and pipeline = 'p1' and partition = '2024-12-1'");
     let whole = list.replace("{}", "and (started_at, id) < (now() + interval '1 day', $1)");
     let ids = "'{00000000-0000-0000-0000-000000000001}'";
-    let facts = [ids, ids, "'{1}'", "'{x}'", "'{x}'"];
+    let facts = [ids, ids, "'{1}'", "'{x}'", "'{x}'", ids, "'{1}'"];
     let cases: &[(&str, &[&str], &[&str])] = &[
-        (&commit, &[], &["execution_pkey", "task_pkey", "timer_pkey"]),
+        (&commit, &[], &["execution_pkey", "task_pkey", "timer_pkey", "state_machine_pkey"]),
         (
             include_str!("sql/facts.sql"),
             &facts,
@@ -84,12 +84,14 @@ async fn hot_statements_walk_their_indexes() {
         (include_str!("sql/due_timers.sql"), &["1", "1"], &["timer_visible", "timer_pkey"]),
         ("select visible_at from timer order by visible_at limit 1", &[], &["timer_visible"]),
         (include_str!("sql/expired_leases.sql"), &["1", "2"], &["task_lease", "task_pkey"]),
+        (include_str!("sql/load_recent.sql"), &[id], &["execution_pkey", "snapshot_pkey", "journal_pkey"]),
         (include_str!("sql/history.sql"), &[id, "5", "9"], &["journal_pkey"]),
         (
             "select events from journal where execution_id = $1 order by first_public_id, first_event_id",
             &[id],
             &["journal_pkey"],
         ),
+        ("select * from ledger where queued is not null order by pipeline, partition", &[], &["ledger_queued"]),
         (include_str!("sql/claim_outbox.sql"), &["1", "1"], &["outbox_due", "outbox_pkey"]),
         ("select * from outbox order by created_at desc, id desc limit 5", &[], &["outbox_created"]),
         ("select * from ledger where pipeline = 'p1' order by partition desc limit 5", &[], &["ledger_pkey"]),

@@ -54,6 +54,18 @@ async fn facts(connection: &mut SqliteConnection, questions: &Questions) -> Resu
             facts.scheduled.insert((*execution, *task));
         }
     }
+    for (execution, task) in &questions.held {
+        let token: Option<Option<String>> =
+            sqlx::query_scalar("select token from task where execution_id = ? and task_id = ?")
+                .bind(execution.to_string())
+                .bind(signed(task.0))
+                .fetch_optional(&mut *connection)
+                .await
+                .map_err(&failed)?;
+        if let Some((token, ..)) = token.flatten().and_then(|token| asl::TaskToken::parse(&token)) {
+            facts.tokens.insert((*execution, *task), token);
+        }
+    }
     for arn in &questions.machines {
         let found = sqlx::query("select 1 from state_machine where arn = ? and status = 'ACTIVE'")
             .bind(arn)
@@ -259,8 +271,17 @@ async fn change(
             .bind(submission.to_string())
             .bind(execution.to_string())
             .bind(signed(task.0))
-            .execute(connection)
+            .execute(&mut *connection)
             .await?;
+    }
+    if update.ends_lease {
+        sqlx::query(
+            "update task set lease_seconds = null, lease_expires_at = null where execution_id = ? and task_id = ?",
+        )
+        .bind(execution.to_string())
+        .bind(signed(task.0))
+        .execute(connection)
+        .await?;
     }
     Ok(())
 }

@@ -8,8 +8,8 @@ use sqlx::{Connection, QueryBuilder, Sqlite, SqliteConnection, SqlitePool};
 use super::super::page::{self, Place};
 use super::super::row::{self, millis, signed};
 use super::super::{
-    ExecutionFilter, ExecutionId, ExecutionRecord, ExecutionStatus, HistoryQuery, Loaded, LogLine, Page, Paged,
-    ReportRecord, Result,
+    ExecutionFilter, ExecutionId, ExecutionRecord, ExecutionStatus, HistoryQuery, Loaded, LogLine, Page, Paged, Recent,
+    ReportRecord, Result, SnapshotRecord,
 };
 use super::{now, unavailable};
 
@@ -35,6 +35,63 @@ pub(super) async fn load(pool: &SqlitePool, execution: ExecutionId) -> Result<Op
         events.extend(row::events(row)?);
     }
     Ok(Some(Loaded { record: row::execution(&found)?, events }))
+}
+
+pub(super) async fn load_recent(pool: &SqlitePool, execution: ExecutionId) -> Result<Option<Recent>> {
+    let failed = unavailable("load an execution");
+    // Both reads see one moment: the row and its journal fit together.
+    let mut transaction = pool.begin().await.map_err(&failed)?;
+    let found = sqlx::query(
+        "select
+             execution.*, snapshot.event_id as snapshot_event_id, snapshot.public_id as snapshot_public_id,
+             snapshot.state as snapshot_state
+         from execution left join snapshot on snapshot.execution_id = execution.id
+         where execution.id = ?",
+    )
+    .bind(execution.to_string())
+    .fetch_optional(&mut *transaction)
+    .await
+    .map_err(&failed)?;
+    let Some(found) = found else { return Ok(None) };
+    let snapshot = row::snapshot(&found)?;
+    let rows = sqlx::query(
+        "select events from journal
+         where execution_id = ? and first_public_id > ? and last_event_id > ?
+         order by first_public_id, first_event_id",
+    )
+    .bind(execution.to_string())
+    .bind(snapshot.as_ref().map_or(-1, |snapshot| signed(snapshot.public)))
+    .bind(snapshot.as_ref().map_or(0, |snapshot| signed(snapshot.event)))
+    .fetch_all(&mut *transaction)
+    .await
+    .map_err(&failed)?;
+    transaction.rollback().await.map_err(failed)?;
+    let mut events = Vec::new();
+    for row in &rows {
+        events.extend(row::events(row)?);
+    }
+    Ok(Some(Recent { record: row::execution(&found)?, snapshot, events }))
+}
+
+pub(super) async fn put_snapshot(
+    writer: &mut SqliteConnection,
+    execution: ExecutionId,
+    snapshot: &SnapshotRecord,
+) -> Result<()> {
+    sqlx::query(
+        "insert into snapshot (execution_id, event_id, public_id, state) values (?, ?, ?, ?)
+         on conflict (execution_id) do update
+         set event_id = excluded.event_id, public_id = excluded.public_id, state = excluded.state
+         where snapshot.event_id < excluded.event_id",
+    )
+    .bind(execution.to_string())
+    .bind(signed(snapshot.event))
+    .bind(signed(snapshot.public))
+    .bind(snapshot.state.clone())
+    .execute(writer)
+    .await
+    .map_err(unavailable("keep a snapshot"))?;
+    Ok(())
 }
 
 pub(super) async fn execution(pool: &SqlitePool, arn: &str) -> Result<Option<ExecutionRecord>> {

@@ -54,6 +54,14 @@ pub(super) async fn ledger_newest(pool: &SqlitePool, pipeline: &str, limit: u32)
     rows.iter().rev().map(row::ledger).collect()
 }
 
+pub(super) async fn queued_runs(pool: &SqlitePool) -> Result<Vec<LedgerRow>> {
+    let rows = sqlx::query("select * from ledger where queued is not null order by pipeline, partition")
+        .fetch_all(pool)
+        .await
+        .map_err(unavailable("read queued runs"))?;
+    rows.iter().map(row::ledger).collect()
+}
+
 pub(super) async fn change_ledger(writer: &mut SqliteConnection, changes: &[LedgerChange]) -> Result<()> {
     let failed = unavailable("change the ledger");
     let keys: BTreeSet<_> = changes.iter().map(ledger::key).collect();
@@ -92,20 +100,22 @@ pub(super) async fn put<'a>(
     connection: &mut SqliteConnection,
     rows: impl Iterator<Item = &'a LedgerRow> + Send,
 ) -> Result<()> {
-    for row in rows {
+    for kept in rows {
         sqlx::query(include_str!("sql/put_ledger.sql"))
-            .bind(row.pipeline.clone())
-            .bind(row.partition.clone())
-            .bind(row.outcome.as_str())
-            .bind(row.reason.clone())
-            .bind(row.execution.to_string())
-            .bind(row.execution_arn.clone())
-            .bind(row.rows)
-            .bind(row.bytes)
-            .bind(row.files)
-            .bind(row.quality.to_string())
-            .bind(row.started_at.millis())
-            .bind(row.ended_at.map(asl::Timestamp::millis))
+            .bind(kept.pipeline.clone())
+            .bind(kept.partition.clone())
+            .bind(kept.outcome.as_str())
+            .bind(kept.reason.clone())
+            .bind(kept.execution.to_string())
+            .bind(kept.execution_arn.clone())
+            .bind(kept.rows)
+            .bind(kept.bytes)
+            .bind(kept.files)
+            .bind(kept.quality.to_string())
+            .bind(kept.started_at.millis())
+            .bind(kept.ended_at.map(asl::Timestamp::millis))
+            .bind(row::json_text(kept.earlier.as_ref()))
+            .bind(row::json_text(kept.queued.as_ref()))
             .execute(&mut *connection)
             .await
             .map_err(unavailable("change the ledger"))?;

@@ -38,16 +38,28 @@ pub(super) async fn update_state_machine(writer: &mut SqliteConnection, machine:
     let failed = unavailable("update a state machine");
     let mut transaction = writer.begin_with("begin immediate").await.map_err(&failed)?;
     sqlx::query(include_str!("sql/purge_deleted.sql")).execute(&mut *transaction).await.map_err(&failed)?;
-    let updated = sqlx::query("update state_machine set revision_id = ?2, tags = ?3 where arn = ?1")
-        .bind(machine.arn.clone())
-        .bind(machine.revision.id.to_string())
-        .bind(machine.tags.to_string())
-        .execute(&mut *transaction)
-        .await
-        .map_err(&failed)?;
+    let updated = sqlx::query(
+        "update state_machine set revision_id = ?2, tags = ?3
+         where
+             arn = ?1
+             and exists (select 1 from revision where id = state_machine.revision_id and number = ?4 - 1)",
+    )
+    .bind(machine.arn.clone())
+    .bind(machine.revision.id.to_string())
+    .bind(machine.tags.to_string())
+    .bind(i64::from(machine.revision.number))
+    .execute(&mut *transaction)
+    .await
+    .map_err(&failed)?;
     if updated.rows_affected() == 0 {
+        let found = sqlx::query("select 1 from state_machine where arn = ?1")
+            .bind(machine.arn.clone())
+            .fetch_optional(&mut *transaction)
+            .await
+            .map_err(&failed)?;
         transaction.rollback().await.map_err(failed)?;
-        return Err(Error::Missing(machine.arn.clone()));
+        let arn = machine.arn.clone();
+        return Err(if found.is_some() { Error::Superseded(arn) } else { Error::Missing(arn) });
     }
     put_revision(&mut transaction, &machine.revision).await.map_err(&failed)?;
     transaction.commit().await.map_err(failed)

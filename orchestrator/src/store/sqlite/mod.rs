@@ -26,8 +26,8 @@ use uuid::Uuid;
 use super::{
     ActivityRecord, Commit, CommitResult, CrawlTable, DueTimer, Error, ExecutionFilter, ExecutionId, ExecutionRecord,
     ExecutionStatus, Hint, HistoryQuery, LedgerChange, LedgerRow, Loaded, LogLine, OutboxMessage, OutboxSettlement,
-    Page, Paged, PipelineRecord, ReportRecord, Result, RevisionRecord, StateMachineRecord, Store, TaskRecord,
-    WorkerRecord,
+    Page, Paged, PipelineRecord, Recent, ReportRecord, Result, RevisionRecord, SnapshotRecord, StateMachineRecord,
+    Store, TaskRecord, WorkerRecord,
 };
 use connection::FolderLock;
 
@@ -80,6 +80,14 @@ impl Store for SqliteStore {
 
     async fn load(&self, execution: ExecutionId) -> Result<Option<Loaded>> {
         execution::load(&self.readers, execution).await
+    }
+
+    async fn load_recent(&self, execution: ExecutionId) -> Result<Option<Recent>> {
+        execution::load_recent(&self.readers, execution).await
+    }
+
+    async fn put_snapshot(&self, execution: ExecutionId, snapshot: &SnapshotRecord) -> Result<()> {
+        execution::put_snapshot(&mut *self.writer.lock().await, execution, snapshot).await
     }
 
     async fn claim(&self, queues: &[String], limit: u32, reserve: Duration) -> Result<Vec<TaskRecord>> {
@@ -216,6 +224,10 @@ impl Store for SqliteStore {
 
     async fn ledger_newest(&self, pipeline: &str, limit: u32) -> Result<Vec<LedgerRow>> {
         ledger::ledger_newest(&self.readers, pipeline, limit).await
+    }
+
+    async fn queued_runs(&self) -> Result<Vec<LedgerRow>> {
+        ledger::queued_runs(&self.readers).await
     }
 
     async fn change_ledger(&self, changes: &[LedgerChange]) -> Result<()> {

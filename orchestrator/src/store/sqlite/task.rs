@@ -211,15 +211,15 @@ pub(super) async fn expired_leases(
     let mut tasks = Vec::new();
     for found in &rows {
         let task = row::task(found)?;
-        if task.redeliveries + 1 >= deliveries_max {
+        if task.submission.is_none() && task.redeliveries + 1 >= deliveries_max {
             tasks.push(task);
             continue;
         }
         let put_back = sqlx::query(
             "update task
              set
-                 status = 'SCHEDULED', redeliveries = redeliveries + 1, worker = null, started_at = null,
-                 lease_expires_at = null, visible_at = ?
+                 status = 'SCHEDULED', redeliveries = redeliveries + iif(submission is null, 1, 0), worker = null,
+                 started_at = null, lease_expires_at = null, visible_at = ?
              where execution_id = ? and task_id = ?
              returning *",
         )

@@ -3,6 +3,7 @@
 //! `DATABASE_URL` names a server to use instead. No Postgres at all is an error that says what to install: a test
 //! that was skipped proves nothing.
 
+mod own;
 mod server;
 
 use std::str::FromStr;
@@ -11,6 +12,8 @@ use anyhow::{Context, Result};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use uuid::Uuid;
+
+pub use own::OwnServer;
 
 /// What the names of test databases begin with; what is left of them is dropped when the private server starts.
 const PREFIX: &str = "stepwell_test_";

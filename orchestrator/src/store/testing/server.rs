@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use sqlx::AssertSqlSafe;
 
 /// How long a server may take to start; recovery after a kill included.
-const START_MAX: Duration = Duration::from_secs(60);
+pub(super) const START_MAX: Duration = Duration::from_secs(60);
 /// Who runs the server when the tests run as root, which Postgres refuses to.
 const UNPRIVILEGED: [&str; 2] = ["postgres", "nobody"];
 /// Room for many test processes at once.
@@ -40,8 +40,7 @@ pub(super) fn shared() -> Result<String> {
     // Whoever comes first starts it, the others wait here.
     lock.lock().context("cannot lock the folder of the test server")?;
     let socket = folder.join("socket");
-    let encoded: String = url::form_urlencoded::byte_serialize(socket.to_string_lossy().as_bytes()).collect();
-    let url = format!("postgres://postgres@localhost/postgres?host={encoded}");
+    let url = url_of(&socket);
     if answers(&url)? {
         return Ok(url);
     }
@@ -52,7 +51,7 @@ pub(super) fn shared() -> Result<String> {
 }
 
 /// The folder with `postgres`, `initdb` and `psql`.
-fn binaries() -> Result<PathBuf> {
+pub(super) fn binaries() -> Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
     if let Ok(versions) = std::fs::read_dir("/usr/lib/postgresql") {
@@ -72,36 +71,10 @@ fn binaries() -> Result<PathBuf> {
 }
 
 fn start(binaries: &Path, folder: &Path, socket: &Path, url: &str) -> Result<()> {
-    let data = folder.join("data");
-    let account = account()?;
-    for path in [socket, &data] {
-        std::fs::create_dir_all(path)?;
-        if let Some((user, group)) = account {
-            chown(path, Some(user), Some(group)).with_context(|| format!("cannot hand over `{}`", path.display()))?;
-        }
-    }
-    let log = folder.join("log");
-    let command = |program: &Path| -> Result<Command> {
-        let log = OpenOptions::new().create(true).append(true).open(&log)?;
-        let mut command = Command::new(program);
-        command.current_dir("/").stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        if let Some((user, group)) = account {
-            command.uid(user).gid(group);
-        }
-        Ok(command)
-    };
-    if !data.join("PG_VERSION").exists() {
-        let made = command(&binaries.join("initdb"))?
-            .arg("--pgdata")
-            .arg(&data)
-            .args(["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", "--no-instructions"])
-            .status()
-            .context("cannot run initdb")?;
-        if !made.success() {
-            bail!("initdb failed: {}", tail(&log));
-        }
-    }
-    let mut keeper = command(Path::new("/bin/sh"))?
+    let place = Place::prepare(binaries, folder, socket)?;
+    let (data, log) = (place.data.clone(), place.log.clone());
+    let mut keeper = place
+        .command(Path::new("/bin/sh"))?
         .arg("-c")
         .arg(KEEPER)
         .arg("stepwell-postgres")
@@ -120,8 +93,59 @@ fn start(binaries: &Path, folder: &Path, socket: &Path, url: &str) -> Result<()>
     Ok(())
 }
 
+/// The folders of a server, and who runs it.
+pub(super) struct Place {
+    pub(super) data: PathBuf,
+    pub(super) log: PathBuf,
+    account: Option<(u32, u32)>,
+}
+
+impl Place {
+    /// Makes the folders and, the first time, the cluster in them.
+    pub(super) fn prepare(binaries: &Path, folder: &Path, socket: &Path) -> Result<Self> {
+        let place = Self { data: folder.join("data"), log: folder.join("log"), account: account()? };
+        for path in [socket, &place.data] {
+            std::fs::create_dir_all(path)?;
+            if let Some((user, group)) = place.account {
+                chown(path, Some(user), Some(group))
+                    .with_context(|| format!("cannot hand over `{}`", path.display()))?;
+            }
+        }
+        if !place.data.join("PG_VERSION").exists() {
+            let made = place
+                .command(&binaries.join("initdb"))?
+                .arg("--pgdata")
+                .arg(&place.data)
+                .args(["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", "--no-instructions"])
+                .status()
+                .context("cannot run initdb")?;
+            if !made.success() {
+                bail!("initdb failed: {}", tail(&place.log));
+            }
+        }
+        Ok(place)
+    }
+
+    /// A program that runs as the server's user and writes to its log.
+    pub(super) fn command(&self, program: &Path) -> Result<Command> {
+        let log = OpenOptions::new().create(true).append(true).open(&self.log)?;
+        let mut command = Command::new(program);
+        command.current_dir("/").stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        if let Some((user, group)) = self.account {
+            command.uid(user).gid(group);
+        }
+        Ok(command)
+    }
+}
+
+/// The address of the server whose socket is in this folder.
+pub(super) fn url_of(socket: &Path) -> String {
+    let encoded: String = url::form_urlencoded::byte_serialize(socket.to_string_lossy().as_bytes()).collect();
+    format!("postgres://postgres@localhost/postgres?host={encoded}")
+}
+
 /// The end of the server's log.
-fn tail(log: &Path) -> String {
+pub(super) fn tail(log: &Path) -> String {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().rev().take(10).collect();
     lines.into_iter().rev().collect::<Vec<_>>().join("\n")
@@ -152,7 +176,7 @@ fn blocking<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
 }
 
 /// Whether the server takes connections.
-fn answers(url: &str) -> Result<bool> {
+pub(super) fn answers(url: &str) -> Result<bool> {
     blocking(async {
         match super::connect(url).await {
             Ok(connection) => Ok(sqlx::Connection::close(connection).await.is_ok()),

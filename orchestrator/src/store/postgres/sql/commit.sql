@@ -1,7 +1,7 @@
 -- Everything a batch of commits does to executions, journal, tasks and timers: one statement, so one round trip and,
 -- without a transaction around it, one commit. No row is touched by two of its parts (admission.rs sees to that).
--- The counts at the end are the guard: fewer rows than planned mean that another node was faster, and
--- commit_conflict() undoes the whole statement. Postgres runs the parts nobody reads last to first: tasks before timers,
+-- The counts at the end are the guard: fewer rows than planned mean that another node was faster (or that a name is
+-- taken, a machine gone, a task somebody else's), and commit_conflict() undoes the whole statement. Postgres runs the parts nobody reads last to first: tasks before timers,
 -- as heartbeat.sql does, so that the two do not wait for each other.
 with created as (
     insert into execution (
@@ -19,6 +19,9 @@ with created as (
     ) as new (
         id, arn, name, state_machine_arn, revision_id, revision_number, status, input, output, error, cause,
         started_at, stopped_at, last_event_id, last_public_id, trace_header, pipeline, partition, started_by
+    )
+    where exists (
+        select from state_machine where state_machine.arn = new.state_machine_arn and state_machine.status = 'ACTIVE'
     )
     on conflict do nothing
     returning 1
@@ -73,13 +76,15 @@ changed as (
         worker = case when new.starts then new.worker else task.worker end,
         token = case when new.starts then new.token else task.token end,
         started_at = case when new.starts then statement_timestamp() else task.started_at end,
+        lease_seconds = case when new.ends_lease then null else task.lease_seconds end,
         lease_expires_at = case
+            when new.ends_lease then null
             when new.starts then statement_timestamp() + task.lease_seconds * interval '1 second'
             else task.lease_expires_at
         end,
         submission = coalesce(new.submission, task.submission)
-    from unnest($47::uuid[], $48::bigint[], $49::boolean[], $50::text[], $51::text[], $52::text[])
-        as new (execution_id, task_id, starts, worker, token, submission)
+    from unnest($47::uuid[], $48::bigint[], $49::boolean[], $50::text[], $51::text[], $52::text[], $68::boolean[])
+        as new (execution_id, task_id, starts, worker, token, submission, ends_lease)
     where
         task.execution_id = new.execution_id
         and task.task_id = new.task_id
@@ -118,6 +123,12 @@ select case
         (select count(*) from created) = cardinality($1::uuid[])
         and (select count(*) from advanced) = cardinality($20::uuid[])
         and (select count(*) from changed where starts) = $63::bigint
+        and (
+            select count(*)
+            from unnest($65::uuid[], $66::bigint[], $67::text[]) as held (execution_id, task_id, token)
+            join task on task.execution_id = held.execution_id and task.task_id = held.task_id
+            where task.token = held.token
+        ) = cardinality($65::uuid[])
         then (select count(pg_notify('stepwell', payload)) from unnest($64::text[]) as payload)
     else commit_conflict()
 end

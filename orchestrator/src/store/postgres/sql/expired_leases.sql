@@ -1,6 +1,7 @@
--- A task that was handed out often enough is only returned: the engine fails it.
+-- A task that was handed out often enough is only returned: the engine fails it. A wait for what was submitted already
+-- may be resumed any number of times: nothing is done again.
 with expired as (
-    select execution_id, task_id, redeliveries
+    select execution_id, task_id, redeliveries, submission is not null as is_wait
     from task
     where lease_expires_at <= statement_timestamp() and status = 'STARTED'
     order by lease_expires_at
@@ -11,7 +12,7 @@ put_back as (
     update task
     set
         status = 'SCHEDULED',
-        redeliveries = task.redeliveries + 1,
+        redeliveries = task.redeliveries + case when expired.is_wait then 0 else 1 end,
         worker = null,
         started_at = null,
         lease_expires_at = null,
@@ -20,7 +21,7 @@ put_back as (
     where
         task.execution_id = expired.execution_id
         and task.task_id = expired.task_id
-        and expired.redeliveries + 1 < $2
+        and (expired.is_wait or expired.redeliveries + 1 < $2)
     returning task.*
 )
 select * from put_back
@@ -28,4 +29,4 @@ union all
 select task.*
 from task
 join expired using (execution_id, task_id)
-where expired.redeliveries + 1 >= $2
+where not expired.is_wait and expired.redeliveries + 1 >= $2

@@ -9,6 +9,11 @@ from unnest($2::uuid[], $3::bigint[]) as wanted (execution_id, task_id)
 join task using (execution_id, task_id)
 where task.status = 'SCHEDULED'
 union all
+select 'held', task.execution_id, task.task_id, 0, task.token
+from unnest($6::uuid[], $7::bigint[]) as wanted (execution_id, task_id)
+join task using (execution_id, task_id)
+where task.token is not null
+union all
 select 'active', null, 0, 0, arn
 from state_machine
 where arn = any ($4::text[]) and status = 'ACTIVE'

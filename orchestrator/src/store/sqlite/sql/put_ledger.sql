@@ -1,8 +1,8 @@
 insert into ledger (
     pipeline, partition, outcome, reason, execution_id, execution_arn, row_count, byte_count, file_count, quality,
-    started_at, ended_at
+    started_at, ended_at, earlier, queued
 )
-values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 on conflict (pipeline, partition) do update
 set
     outcome = excluded.outcome,
@@ -14,4 +14,6 @@ set
     file_count = excluded.file_count,
     quality = excluded.quality,
     started_at = excluded.started_at,
-    ended_at = excluded.ended_at
+    ended_at = excluded.ended_at,
+    earlier = excluded.earlier,
+    queued = excluded.queued

@@ -1,22 +1,18 @@
 //! A small installation of its own for a test: a server, where asked a worker, and a lake with a few raw days.
 //!
-//! Servers take a free port and are ended with the test, however that ends.
+//! The server takes a free port; all of it ends with the test, however that ends.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
 
-/// The program under test.
-pub const STEPWELL: &str = env!("CARGO_BIN_EXE_stepwell");
+use super::{Client, Process, Refusal, serve_with, until, worker_with};
+
 /// Longest wait for anything: a run takes a few seconds on an idle machine.
 pub const WAIT_MAX: Duration = Duration::from_secs(120);
-/// What waits for something over HTTP looks again after this.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// The pipeline all of this is about.
 pub const PIPELINE: &str = "daily-prices";
@@ -27,8 +23,9 @@ pub struct Site {
     /// `http://127.0.0.1:<port>`.
     pub url: String,
     http: reqwest::Client,
-    _server: Child,
-    _worker: Option<Child>,
+    client: Client,
+    _server: Process,
+    _worker: Option<Process>,
 }
 
 /// Where the repository is.
@@ -36,11 +33,29 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// The folder of a system's development data. They may not be passed on, so they are not in the repository.
+pub fn development_data(system: &str) -> PathBuf {
+    let beside = root().join("../shared/data");
+    let place = std::env::var_os("STEPWELL_DEVELOPMENT_DATA").map_or(beside, PathBuf::from);
+    let folder = place.join(system);
+    assert!(folder.is_dir(), "no development data in {}: set STEPWELL_DEVELOPMENT_DATA", folder.display());
+    folder
+}
+
 impl Site {
     /// A server with the state machines of the repository, and a worker.
     pub async fn with_worker() -> Self {
         let mut site = Self::without_worker().await;
-        site._worker = Some(site.worker());
+        let lake = site.lake();
+        let variables = [
+            ("STEPWELL_LAKE", lake.as_os_str()),
+            ("RAW_BUCKET", OsStr::new("dev-raw")),
+            ("CURATED_BUCKET", OsStr::new("dev-curated")),
+            ("ARTIFACTS_BUCKET", OsStr::new("dev-artifacts")),
+            ("BENCHMARK_SYMBOL", OsStr::new("IBM")),
+        ];
+        let address = site.url.trim_start_matches("http://").to_owned();
+        site._worker = Some(worker_with(&address, "worker", &[], &variables));
         site
     }
 
@@ -52,50 +67,14 @@ impl Site {
 
     /// A server on the data that `folder` holds already.
     pub async fn on(folder: TempDir, state_machines: &Path) -> Self {
-        let mut server = Command::new(STEPWELL)
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(folder.path().join("data"))
-            .arg("--state-machines")
-            .arg(state_machines)
-            .stdin(Stdio::null())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("the server starts");
-        let mut lines = BufReader::new(server.stderr.take().expect("stderr is piped")).lines();
-        let listening = async {
-            let mut said = Vec::new();
-            while let Some(line) = lines.next_line().await.expect("the log is text") {
-                if let Some((_, rest)) = line.split_once("Listening at ") {
-                    // Logs are JSON where nobody watches.
-                    return rest.split(|c: char| c == '"' || c.is_whitespace()).next().expect("an address").to_owned();
-                }
-                said.push(line);
-            }
-            panic!("the server ended before it listened: {said:#?}");
-        };
-        let url = tokio::time::timeout(WAIT_MAX, listening).await.expect("the server listens in time");
-        // A full pipe would stop the server.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Self { folder, url, http: reqwest::Client::new(), _server: server, _worker: None }
-    }
-
-    fn worker(&self) -> Child {
-        Command::new(STEPWELL)
-            .args(["worker", "--endpoint", &self.url])
-            .env("STEPWELL_LAKE", self.lake())
-            .env("RAW_BUCKET", "dev-raw")
-            .env("CURATED_BUCKET", "dev-curated")
-            .env("ARTIFACTS_BUCKET", "dev-artifacts")
-            .env("BENCHMARK_SYMBOL", "IBM")
-            // Its jobs end with it, and it ends with this test.
-            .env(workers::LIFELINE_VARIABLE, "1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("the worker starts")
+        let data = folder.path().join("data");
+        let flags = ["--listen", "127.0.0.1:0", "--data"].map(OsStr::new);
+        let flags = [&flags[..], &[data.as_os_str(), OsStr::new("--state-machines"), state_machines.as_os_str()]];
+        let flags: Vec<_> = flags.concat().into_iter().map(OsStr::to_owned).collect();
+        let started = tokio::task::spawn_blocking(move || serve_with(&flags)).await;
+        let (server, address) = started.expect("the server listens");
+        let (http, client) = (reqwest::Client::new(), Client::new(&address));
+        Self { folder, url: format!("http://{address}"), http, client, _server: server, _worker: None }
     }
 
     /// The folder of the buckets.
@@ -145,16 +124,12 @@ impl Site {
 
     /// An execution, once it has ended.
     pub async fn ended(&self, arn: &str) -> Value {
-        let deadline = Instant::now() + WAIT_MAX;
-        loop {
+        until(&format!("{arn} ends"), WAIT_MAX, || async {
             let (status, execution) = self.get(&format!("/api/v1/executions/{arn}")).await;
             assert_eq!(status, 200, "{execution}");
-            if execution["status"] != "RUNNING" {
-                return execution;
-            }
-            assert!(Instant::now() < deadline, "{arn} still runs: {execution:#}");
-            tokio::time::sleep(LOOK_AGAIN).await;
-        }
+            (execution["status"] != "RUNNING").then_some(execution)
+        })
+        .await
     }
 
     /// What the ledger says of a day.
@@ -165,12 +140,11 @@ impl Site {
         rows.iter().find(|row| row["partition"] == ds).cloned().unwrap_or_default()
     }
 
-    /// A call of the Step Functions API.
+    /// A call of the Step Functions API: its answer, or the body of its refusal.
     pub async fn call(&self, operation: &str, body: &Value) -> Value {
-        let request = self.http.post(&self.url).header("x-amz-target", format!("AWSStepFunctions.{operation}"));
-        let request = request.header("content-type", "application/x-amz-json-1.0").body(body.to_string());
-        let answer = request.send().await.expect("the server answers");
-        let text = answer.text().await.expect("a body");
-        serde_json::from_str(&text).unwrap_or_else(|_| panic!("`{operation}` answers JSON, not {text}"))
+        match self.client.call(operation, body).await {
+            Ok(answer) | Err(Refusal::Answer(_, answer)) => answer,
+            Err(Refusal::Away) => panic!("`{operation}` gets no answer"),
+        }
     }
 }
