@@ -43,7 +43,7 @@ impl Moto {
     /// At any port, or at the one that an earlier server had.
     fn start(port: u16) -> Self {
         let mut server = Command::new(format!("{}/python", venv()))
-            .args([concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/support/moto.py"), &port.to_string()])
+            .args([concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/support/moto_server.py"), &port.to_string()])
             .stdout(Stdio::piped())
             .spawn()
             .expect("python starts");

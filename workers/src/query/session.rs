@@ -24,12 +24,16 @@ pub const MEMORY_VARIABLE: &str = "STEPWELL_JOB_MEMORY_MB";
 pub const MEMORY_MB_DEFAULT: u64 = 1024;
 /// Below this nothing sorts.
 const MEMORY_MB_MIN: u64 = 8;
-const BATCH_ROWS: usize = 8_192;
+/// Rows per batch with memory enough.
+const BATCH_ROWS_MAX: usize = 8_192;
+const BATCH_ROWS_MIN: usize = 256;
 /// What a sort sets aside for merging what it spilled, at most.
 const SORT_RESERVATION_BYTES_MAX: u64 = 10 << 20;
 
-/// What one of the runs that a sort merges takes: two batches of rather wide rows.
-const MERGED_RUN_MB: u64 = 16;
+/// Batches that a merge sets memory aside for, for each of the runs it merges.
+const MERGED_BATCHES: usize = 4;
+/// A rather wide row, in memory.
+const WIDE_ROW_BYTES: usize = 1024;
 
 #[derive(Clone)]
 pub(super) struct Session {
@@ -121,16 +125,23 @@ fn partitions() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get).max(2)
 }
 
+/// Rows per batch: fewer where little memory is, so that the least a sort needs, a merge of two runs in every partition,
+/// is there for wide rows as well.
+fn batch_rows(memory_mb: u64) -> usize {
+    let share = bytes(memory_mb) / 2 / partitions() / (2 * MERGED_BATCHES * WIDE_ROW_BYTES);
+    1 << share.clamp(BATCH_ROWS_MIN, BATCH_ROWS_MAX).ilog2()
+}
+
 /// Spilled runs merged at once. A merge takes the memory for all of them and gives none back, so without a bound the
 /// first sort of a statement leaves nothing to the others.
 fn merge_fan_in(memory_mb: u64) -> usize {
-    let share = memory_mb / partitions() as u64 / MERGED_RUN_MB;
-    usize::try_from(share).unwrap_or(usize::MAX).max(2)
+    let share = bytes(memory_mb) / 2 / partitions();
+    (share / (batch_rows(memory_mb) * MERGED_BATCHES * WIDE_ROW_BYTES)).max(2)
 }
 
 fn config(memory_mb: u64) -> SessionConfig {
     let partitions = partitions();
-    let mut config = SessionConfig::new().with_batch_size(BATCH_ROWS).with_target_partitions(partitions);
+    let mut config = SessionConfig::new().with_batch_size(batch_rows(memory_mb)).with_target_partitions(partitions);
     let reservation = (bytes(memory_mb) as u64 / (16 * partitions as u64)).min(SORT_RESERVATION_BYTES_MAX);
     let options = config.options_mut();
     options.execution.time_zone = Some("UTC".to_owned());
@@ -144,4 +155,20 @@ fn config(memory_mb: u64) -> SessionConfig {
     options.sql_parser.parse_float_as_decimal = false;
     options.catalog.information_schema = false;
     config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_and_merges_fit_into_the_memory() {
+        assert_eq!(batch_rows(64 * MEMORY_MB_DEFAULT), BATCH_ROWS_MAX);
+        for memory_mb in [MEMORY_MB_MIN, 24, 100, MEMORY_MB_DEFAULT, 65_536] {
+            let run = batch_rows(memory_mb) * MERGED_BATCHES * WIDE_ROW_BYTES;
+            let all = merge_fan_in(memory_mb) * run * partitions();
+            let least = 2 * BATCH_ROWS_MIN * MERGED_BATCHES * WIDE_ROW_BYTES * partitions();
+            assert!(all <= (bytes(memory_mb) / 2).max(least), "{memory_mb} MiB: {all} bytes");
+        }
+    }
 }

@@ -18,7 +18,7 @@ impl Moto {
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let programs = String::from_utf8(made.stdout).unwrap();
         let mut process = Command::new(format!("{}/python", programs.trim()))
-            .arg(format!("{support}/moto.py"))
+            .arg(format!("{support}/moto_server.py"))
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

@@ -1,6 +1,6 @@
 """Moto's server for a test: prints its address and ends with the process that started it.
 
-usage: moto.py [PORT]   (0, the default, takes a free one)
+usage: moto_server.py [PORT]   (0, the default, takes a free one)
 """
 
 import os
