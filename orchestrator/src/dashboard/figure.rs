@@ -65,6 +65,7 @@ pub fn of_result(result: &Value) -> Vec<Figure> {
         }
     }
     if !noughts.is_empty() {
+        noughts.sort();
         figures.push(("none of".to_owned(), noughts.join(", ")));
     }
     // The worker saw the whole process; the job's own figure is for workers that did not look.

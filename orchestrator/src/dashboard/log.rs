@@ -7,7 +7,7 @@ use std::fmt;
 
 use askama::Template;
 use asl::{TaskId, Timestamp};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::figure;
 use super::moment::{clock, exact};
@@ -135,23 +135,31 @@ fn read_json(line: &str) -> Option<Read> {
     if let Some(Value::Object(fields)) = members.remove("fields") {
         members.extend(fields);
     }
-    let mut take = |names: &[&str]| names.iter().find_map(|name| members.remove(*name));
-    let text = take(&MESSAGES)?;
-    let at = take(&TIMES).and_then(|value| instant(&value));
-    let level = take(&LEVELS).and_then(|value| Level::parse(value.as_str()?));
-    Some(Read { at, level, text: plain(&text), fields: fields(members) })
-}
-
-fn fields(members: Map<String, Value>) -> Vec<(String, String)> {
-    members
-        .into_iter()
-        .filter(|(name, value)| !value.is_null() && !PLACES.contains(&name.as_str()))
+    let found = |names: &[&'static str]| names.iter().copied().find(|name| members.contains_key(*name));
+    let (text, at, level) = (found(&MESSAGES)?, found(&TIMES), found(&LEVELS));
+    // The fields stand in the order of the line.
+    let fields = members
+        .iter()
+        .filter(|(name, value)| {
+            let name = Some(name.as_str());
+            !value.is_null() && name != Some(text) && name != at && name != level && !is_place(name)
+        })
         .take(FIELDS_MAX)
         .map(|(name, value)| {
-            let (name, text) = figure::of(&name, &value).unwrap_or_else(|| (name, plain(&value)));
+            let (name, text) = figure::of(name, value).unwrap_or_else(|| (name.clone(), plain(value)));
             (name, shortened(text))
         })
-        .collect()
+        .collect();
+    Some(Read {
+        at: at.and_then(|name| instant(&members[name])),
+        level: level.and_then(|name| Level::parse(members[name].as_str()?)),
+        text: plain(&members[text]),
+        fields,
+    })
+}
+
+fn is_place(name: Option<&str>) -> bool {
+    name.is_some_and(|name| PLACES.contains(&name))
 }
 
 /// `2025-09-05T06:00:03.250Z  WARN what happened`, the form of `tracing` on a terminal, and `WARNING: what happened`.
@@ -165,8 +173,8 @@ fn read_text(line: &str) -> Option<Read> {
         return Some(Read { at: Some(at), level: Some(level), text: text.trim_start().to_owned(), fields: Vec::new() });
     }
     let level = Level::parse(first.trim_start_matches('[').trim_end_matches([':', ']']))?;
-    // `Error` may begin a sentence; a level is written in capitals or with a mark behind it.
-    let marked = first.ends_with([':', ']']) || first.chars().all(|c| c.is_ascii_uppercase());
+    // `Error` may begin a sentence and `critical:` a finding; a level is written in capitals.
+    let marked = first.chars().all(|c| c.is_ascii_uppercase() || "[]:".contains(c));
     let text = words.next()?.trim_start().to_owned();
     marked.then(|| Read { level: Some(level), text, ..Read::default() })
 }
@@ -239,6 +247,7 @@ mod tests {
             ),
             ("2025-09-05T06:00:09.120Z  INFO Published 4 rows", Level::Info, "06:00:09", "Published 4 rows", vec![]),
             ("WARNING: slow storage", Level::Warn, "06:00:03", "slow storage", vec![]),
+            ("critical: negative_price 3", Level::Unknown, "06:00:03", "critical: negative_price 3", vec![]),
             ("Error handling is off", Level::Unknown, "06:00:03", "Error handling is off", vec![]),
             (
                 "thread 'main' panicked at src/x.rs:1",

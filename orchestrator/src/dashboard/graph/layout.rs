@@ -20,6 +20,8 @@ const LETTERS: (f64, f64) = (7.6, 6.1);
 const PADDING: f64 = 46.0;
 /// Radius of rounded corners.
 const RADIUS: f64 = 9.0;
+/// States and points; more take the layout longer than anybody waits for a page.
+const NODES_MAX: usize = 600;
 /// Room around everything.
 const MARGIN: f64 = 10.0;
 
@@ -89,7 +91,7 @@ pub struct Frame {
 
 /// Lays a model out; `None` if it is empty or beyond the layout.
 pub fn draw(model: Model) -> Option<Drawing> {
-    if model.nodes.is_empty() {
+    if model.nodes.is_empty() || model.nodes.len() > NODES_MAX {
         return None;
     }
     // The layout is other people's code on a user's definition: a panic in it must not cost the page.

@@ -59,6 +59,8 @@ struct StateView {
     href: String,
     title: String,
     selected: bool,
+    /// Whether its Catcher leads somewhere that no line shows.
+    catches: bool,
 }
 
 /// Paints a drawing. `base` is the address of the page with all that must stay in it; states link to it with `state=`.
@@ -114,7 +116,12 @@ pub fn paint(drawing: &Drawing, visits: &Visits, selected: Option<&str>, base: &
             class: format!("state kind-{} is-{}{ring}", kind.to_lowercase(), mark.map_or("none", Mark::class)),
             label: cut(name, LETTERS_MAX.0),
             detail: cut(if placed.node.detail.is_empty() { kind } else { &placed.node.detail }, LETTERS_MAX.1),
-            title: format!("{name} · {kind} · {}", mark.map_or("not reached", Mark::word)),
+            title: format!(
+                "{name} · {kind} · {}{}",
+                mark.map_or("not reached", Mark::word),
+                placed.node.catches.as_ref().map(|to| format!(" · errors lead to {to}")).unwrap_or_default()
+            ),
+            catches: placed.node.catches.is_some(),
             href: format!("{base}{join}state={}", encode(name)),
             name: name.clone(),
             mark,

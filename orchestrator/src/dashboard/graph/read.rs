@@ -1,5 +1,7 @@
 //! Definition JSON → nodes, edges and clusters.
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::{Map, Value};
 
 /// The node where an execution starts.
@@ -8,6 +10,8 @@ pub const START: &str = "\u{0}start";
 pub const END: &str = "\u{0}end";
 /// Definitions nested deeper than this are cut.
 const DEPTH_MAX: usize = 24;
+/// Catchers that lead to one state; of more, lines to it would be all there is to see, and their layout takes minutes.
+const CATCHERS_MAX: usize = 12;
 /// Letters of an edge's text.
 const LABEL_CHARS_MAX: usize = 26;
 
@@ -33,6 +37,8 @@ pub struct Node {
     pub detail: String,
     /// Index of the cluster it lies in.
     pub cluster: Option<usize>,
+    /// The state its Catcher leads to, where no line is drawn for that.
+    pub catches: Option<String>,
 }
 
 /// What a node is.
@@ -85,14 +91,41 @@ impl Model {
         model.point(START.to_owned(), None);
         model.point(END.to_owned(), None);
         model.scope(definition, START, END, None, 0);
-        let known: std::collections::HashSet<&str> = model.nodes.iter().map(|node| node.id.as_str()).collect();
+        let known: HashSet<&str> = model.nodes.iter().map(|node| node.id.as_str()).collect();
         let edges = model.edges.iter().filter(|e| known.contains(e.from.as_str()) && known.contains(e.to.as_str()));
         model.edges = edges.cloned().collect();
+        model.thin_catchers();
         // A machine that always fails has no end to draw.
         let used = |id: &str| model.edges.iter().any(|edge| edge.to == id || edge.from == id);
         let unused: Vec<String> = [START, END].into_iter().filter(|id| !used(id)).map(str::to_owned).collect();
         model.nodes.retain(|node| !unused.contains(&node.id));
         model
+    }
+
+    /// Where very many Catchers lead to one state, only the line of the last is drawn; the others' states say it.
+    fn thin_catchers(&mut self) {
+        let mut catchers: HashMap<String, Vec<usize>> = HashMap::new();
+        for (index, edge) in self.edges.iter().enumerate().filter(|(_, edge)| edge.catch) {
+            catchers.entry(edge.to.clone()).or_default().push(index);
+        }
+        let mut dropped = HashSet::new();
+        for lines in catchers.into_values().filter(|lines| lines.len() > CATCHERS_MAX) {
+            dropped.extend(lines[..lines.len() - 1].iter().copied());
+        }
+        let mut index = 0;
+        let nodes = &mut self.nodes;
+        self.edges.retain(|edge| {
+            let stays = !dropped.contains(&index);
+            index += 1;
+            if !stays {
+                // The line of a container begins at its end.
+                let name = edge.from.split('\u{0}').next().unwrap_or(&edge.from);
+                if let Some(node) = nodes.iter_mut().find(|node| node.id == name) {
+                    node.catches = Some(edge.to.clone());
+                }
+            }
+            stays
+        });
     }
 
     fn scope(&mut self, scope: &Value, start: &str, end: &str, cluster: Option<usize>, depth: usize) {
@@ -122,6 +155,7 @@ impl Model {
             kind: NodeKind::State(kind.to_owned()),
             detail: detail(kind, state),
             cluster: inside,
+            catches: None,
         });
         for scope in &nested {
             self.scope(scope, name, &exit, inside, depth + 1);
@@ -151,7 +185,7 @@ impl Model {
     }
 
     fn point(&mut self, id: String, cluster: Option<usize>) {
-        self.nodes.push(Node { id, kind: NodeKind::Point, detail: String::new(), cluster });
+        self.nodes.push(Node { id, kind: NodeKind::Point, detail: String::new(), cluster, catches: None });
     }
 
     fn edge(&mut self, from: &str, to: &str, catch: bool, label: String) {

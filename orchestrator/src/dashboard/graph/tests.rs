@@ -120,11 +120,21 @@ fn large() -> Value {
 }
 
 #[test]
+fn few_catchers_have_a_line_each() {
+    let model = Model::read(&definitions()[0]);
+    assert!(model.nodes.iter().all(|node| node.catches.is_none()));
+}
+
+#[test]
 fn two_hundred_states_are_drawn() {
     let definition = large();
     let drawing = drawn(&definition);
     assert!(states(&definition).len() >= 190);
-    assert!(drawing.width < 6_000.0 && drawing.height > 5_000.0, "{} x {}", drawing.width, drawing.height);
+    let states = || drawing.boxes.iter().filter(|placed| placed.node.kind != NodeKind::Point);
+    let said = states().filter(|placed| placed.node.catches.as_deref() == Some("Failed")).count();
+    let drawn = drawing.lines.iter().filter(|line| line.to == "Failed").count();
+    assert!(said > 100 && drawn == 1, "one line for all Catchers, and {said} states that say where theirs lead");
+    assert!(drawing.width < 4_000.0 && drawing.height > 5_000.0, "{} x {}", drawing.width, drawing.height);
 }
 
 #[test]
