@@ -23,7 +23,7 @@ const MAINTENANCE: &str = include_str!("../../../state-machines/ecommerce-mainte
 /// A Glue job's failure as the service gives it.
 fn failed(message: &str) -> Failure {
     let cause = json!({ "JobName": "x", "JobRunState": "FAILED", "ErrorMessage": message }).to_string();
-    Failure { error: Some("States.TaskFailed".into()), cause: Some(cause.into()) }
+    Failure { error: Some("States.TaskFailed".into()), cause: Some(cause) }
 }
 
 #[test]

@@ -101,7 +101,7 @@ async fn values_of_other_types_are_cast_and_those_that_cannot_be_are_set_aside()
     assert_eq!(world.value("select \"Total_spent_per_user\" from user_spend_summary").await, json!(12.5));
     assert_eq!(
         world.value("select event_time from high_risk_txns where transaction_id = 't1'").await,
-        "2025-06-11T10:00:00Z"
+        "2025-06-11T10:00:00.000000Z"
     );
 }
 

@@ -86,10 +86,4 @@ impl Report {
             "checks": checks.collect::<Vec<_>>(),
         })
     }
-
-    /// The outcome of a check by name.
-    #[cfg(test)]
-    pub fn outcome(&self, check: &str) -> &'static str {
-        self.checks.iter().find(|found| found.name == check).map_or("absent", |found| name(found.status))
-    }
 }
