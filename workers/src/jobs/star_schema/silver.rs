@@ -200,7 +200,8 @@ mod tests {
     #[tokio::test]
     async fn the_files_of_success_are_read_and_those_of_others_as_they_are() {
         let data = |name: &'static str| (name, "PAR1".to_owned());
-        let cases: [(&str, Vec<(&str, String)>, &[&str], &[&str]); 6] = [
+        type Case<'a> = (&'a str, Vec<(&'a str, String)>, &'a [&'a str], &'a [&'a str]);
+        let cases: [Case<'_>; 6] = [
             ("nothing", vec![], &[], &[]),
             (
                 "put there by others",

@@ -70,7 +70,8 @@ async fn filled(lake: &Lake) -> Delta {
 #[tokio::test]
 async fn every_mode_of_write_replaces_what_it_says_in_one_commit() {
     let (amounts, wanted) = (days(&["07", "08"]), vec![days(&["06"]), days(&["08"])]);
-    let cases: Vec<(&str, Write<'_>, Vec<(i64, i64, &str)>, Vec<(i64, i64, &str)>)> = vec![
+    type Case<'a> = (&'a str, Write<'a>, Vec<(i64, i64, &'a str)>, Vec<(i64, i64, &'a str)>);
+    let cases: Vec<Case<'_>> = vec![
         (
             "append",
             Write::Append,

@@ -186,7 +186,7 @@ mod tests {
         let settings = Settings::read(&arguments, &lake).unwrap();
         let inputs = (1..=5).map(|n| (day(n), Input::default())).collect();
         let found = select(&settings, &inputs, known);
-        let numbers = |dates: &[NaiveDate]| dates.iter().map(|date| chrono::Datelike::day(date)).collect::<Vec<_>>();
+        let numbers = |dates: &[NaiveDate]| dates.iter().map(chrono::Datelike::day).collect::<Vec<_>>();
         assert_eq!(numbers(&found.selected), selected, "{more:?}");
         assert_eq!(numbers(&found.deferred), deferred, "{more:?}");
         assert_eq!(numbers(&found.too_late), too_late, "{more:?}");
