@@ -41,7 +41,16 @@ pub fn amount(value: &Value) -> String {
         Value::Number(number) => number.as_i64().map_or_else(
             || {
                 let text = format!("{:.4}", number.as_f64().unwrap_or(0.0));
-                text.trim_end_matches('0').trim_end_matches('.').to_owned()
+                let text = text.trim_end_matches('0').trim_end_matches('.');
+                match text.split_once('.').unwrap_or((text, "")) {
+                    // Nothing to separate; and `-0.5` would lose its sign.
+                    (whole, _) if whole.trim_start_matches('-').len() <= 3 => text.to_owned(),
+                    (whole, "") => whole.parse().map_or_else(|_| text.to_owned(), count),
+                    (whole, rest) => match whole.parse() {
+                        Ok(whole) => format!("{}.{rest}", count(whole)),
+                        Err(_) => text.to_owned(),
+                    },
+                }
             },
             count,
         ),
@@ -90,6 +99,8 @@ mod tests {
             ("cpu_seconds", json!(28.44), Some(("cpu", "28 s"))),
             ("duration_ms", json!(72_000), Some(("duration", "1 m 12 s"))),
             ("critical_error_rate", json!(12.440_000_1), Some(("critical error rate", "12.44"))),
+            ("revenue", json!(1_204_233.55), Some(("revenue", "1,204,233.55"))),
+            ("change", json!(-0.5), Some(("change", "-0.5"))),
             ("changed", json!(true), Some(("changed", "yes"))),
             ("columns", json!(["a"]), None),
         ] {

@@ -18,7 +18,19 @@ const TIMES: [&str; 6] = ["timestamp", "time", "ts", "@timestamp", "asctime", "d
 const LEVELS: [&str; 4] = ["level", "levelname", "severity", "lvl"];
 const MESSAGES: [&str; 3] = ["message", "msg", "event"];
 /// Members that tell where in a program a line was written: nobody looks for them here.
-const PLACES: [&str; 8] = ["target", "filename", "line_number", "threadName", "threadId", "span", "spans", "logger"];
+const PLACES: [&str; 11] = [
+    "target",
+    "filename",
+    "line_number",
+    "threadName",
+    "threadId",
+    "span",
+    "spans",
+    "logger",
+    "job.name",
+    "execution.arn",
+    "state.name",
+];
 /// Fields of one line that are shown.
 const FIELDS_MAX: usize = 16;
 /// Characters of one field's value.

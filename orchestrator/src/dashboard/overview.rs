@@ -14,15 +14,18 @@ use super::page::{Chrome, execution_path, html, pipeline_path};
 use super::pipeline_row::{PipelineRow, STRIP_MAX};
 use super::problem::Problem;
 use super::runs::Run;
+use super::why::{last_segment, serving};
 use crate::store::{
-    Delivery, ExecutionFilter, ExecutionRecord, ExecutionStatus, LedgerRow, OutboxMessage, Outcome, Page,
-    PipelineRecord, WorkerRecord,
+    Delivery, ExecutionFilter, ExecutionRecord, ExecutionStatus, INTEGRATION_QUEUE, LedgerRow, OutboxMessage, Outcome,
+    Page, PipelineRecord, WorkerRecord,
 };
 
 /// Failed things that are listed.
 const ATTENTION_MAX: usize = 8;
 /// Executions under "Lately".
 const LATELY_MAX: u32 = 12;
+/// A task that nobody serves may wait so long before the page says so.
+const UNSERVED_SECONDS: i64 = 30;
 /// Failures count for so long.
 const FAILED_HOURS: i64 = 24;
 /// Messages that are looked at.
@@ -155,7 +158,10 @@ impl Overview {
             facts.failed.iter().map(|(record, run)| Attention::new(record, run, facts.now)).collect();
         Self {
             chrome: Chrome::new("Overview", "overview").live("/"),
-            verdict: verdict(failing, attention.len(), facts.pipelines.len()),
+            verdict: match unserved(&facts) {
+                tasks @ 1.. if attention.is_empty() => (Mark::Warned, no_worker(tasks)),
+                _ => verdict(failing, attention.len(), facts.pipelines.len()),
+            },
             tiles: tiles(&facts),
             attention,
             pipelines: rows(&facts),
@@ -170,6 +176,20 @@ fn rows(facts: &OverviewFacts) -> Vec<PipelineRow> {
         facts.pipelines.iter().map(|(record, ledger)| PipelineRow::new(record, ledger, facts.now)).collect();
     rows.sort_by_key(|row| (row.failed.is_none(), row.running == 0, row.strip.is_empty(), row.name.clone()));
     rows
+}
+
+/// Tasks that have waited for a while and that no worker known here serves.
+fn unserved(facts: &OverviewFacts) -> u64 {
+    let late = |since: &Timestamp| facts.now.millis() - since.millis() > UNSERVED_SECONDS * 1000;
+    let nobody = |queue: &str| queue != INTEGRATION_QUEUE && serving(&facts.workers, last_segment(queue)) == 0;
+    facts.backlog.iter().filter(|(queue, _, since)| late(since) && nobody(queue)).map(|(_, waiting, _)| waiting).sum()
+}
+
+fn no_worker(tasks: u64) -> String {
+    match tasks {
+        1 => "1 task waits, and no worker serves it".to_owned(),
+        several => format!("{several} tasks wait, and no worker serves them"),
+    }
 }
 
 fn verdict(failing: usize, attention: usize, pipelines: usize) -> (Mark, String) {
@@ -202,7 +222,13 @@ fn tiles(facts: &OverviewFacts) -> Vec<Tile> {
             "/executions?status=RUNNING",
             false,
         ),
-        tile("waiting tasks", waiting.to_string(), String::new(), "/workers", waiting > 0 && facts.workers.is_empty()),
+        tile(
+            if waiting == 1 { "waiting task" } else { "waiting tasks" },
+            waiting.to_string(),
+            String::new(),
+            "/workers",
+            waiting > 0 && facts.workers.is_empty(),
+        ),
         tile("failed 24 h", failed.to_string(), String::new(), "/executions?status=FAILED", failed > 0),
         tile("alerts unsent", unsent.to_string(), String::new(), "/alarms", unsent > 0),
         tile(
@@ -218,7 +244,7 @@ fn tiles(facts: &OverviewFacts) -> Vec<Tile> {
 impl Attention {
     fn new(record: &ExecutionRecord, run: &Run, now: Timestamp) -> Self {
         let (code, message) = run.failure.clone().unwrap_or_default();
-        let machine = super::why::last_segment(&record.state_machine_arn).to_owned();
+        let machine = last_segment(&record.state_machine_arn).to_owned();
         Self {
             mark: Mark::from(record.status),
             name: record.pipeline.clone().unwrap_or(machine),

@@ -246,7 +246,7 @@ impl PartitionRow {
             rows: number(row.rows, count),
             files: number(row.files, count),
             bytes: number(row.bytes, size),
-            said: quality(&row.quality),
+            said: if row.outcome == Outcome::Running { String::new() } else { quality(&row.quality) },
             tally: TallyView::new(results.tally),
             tables: results.tables.iter().filter(|written| !written.quarantined).count(),
             toggle: (!results.is_empty()).then(|| format!("{address}#partitions")),
@@ -266,7 +266,7 @@ fn quality(results: &serde_json::Value) -> String {
     let words = jobs.iter().map(|(job, result)| {
         let said = match result {
             serde_json::Value::String(text) => text.clone(),
-            serde_json::Value::Object(fields) => ["status", "message", "code"]
+            serde_json::Value::Object(fields) => ["message", "code", "status"]
                 .iter()
                 .find_map(|name| fields.get(*name)?.as_str())
                 .unwrap_or("reported")

@@ -132,7 +132,10 @@ impl TableView {
     /// A table that no crawler has seen.
     fn of_write(write: &TableWrite, now: Timestamp) -> Self {
         Self {
-            name: write.table.clone(),
+            name: match write.location.rsplit('/').nth(1).filter(|folder| !folder.is_empty()) {
+                Some(folder) if !write.table.contains(' ') => format!("{folder}.{}", write.table),
+                _ => write.table.clone(),
+            },
             key: write.location.clone(),
             location: write.location.clone(),
             columns: Vec::new(),

@@ -238,14 +238,14 @@ impl Scale {
             10, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 30_000, 60_000, 300_000, 600_000, 1_800_000,
             3_600_000, 21_600_000, 86_400_000,
         ];
-        let step = STEPS.into_iter().find(|step| self.length / step <= 7).unwrap_or(self.length / 5 + 1);
+        let step = STEPS.into_iter().find(|step| self.length / step <= 5).unwrap_or(self.length / 5 + 1);
         (0..=self.length / step)
             .map(|n| {
                 let offset = n * step;
                 let label = if n == 0 { "0".to_owned() } else { round(offset) };
                 Tick { x: format!("{:.2}%", offset as f64 * 100.0 / self.length as f64), label }
             })
-            .filter(|tick| tick.x.trim_end_matches('%').parse::<f64>().is_ok_and(|x| x < 97.0))
+            .filter(|tick| tick.x.trim_end_matches('%').parse::<f64>().is_ok_and(|x| x < 92.0))
             .collect()
     }
 }

@@ -126,3 +126,16 @@ async fn the_graph_can_be_zoomed_skipped_and_read_aloud() {
     let grid = site.get("/pipelines/daily-prices").await;
     assert!(part(&grid, "grid").contains("aria-label=\"Transform 2025-09-05 · failed"), "cells say what they are");
 }
+
+#[tokio::test]
+async fn tasks_that_nobody_serves_are_told_of_on_the_overview() {
+    let stage = Stage::new(sample::START).await;
+    stage.pipeline().await;
+    stage.play("2025-09-09", lonely).await;
+    let early = site(&stage).get("/").await;
+    assert!(part(&early, "verdict").contains("All is well"), "it has waited for no time yet");
+    stage.pass(70_000);
+    let late = site(&stage).get("/").await;
+    let verdict = part(&late, "verdict");
+    assert!(verdict.contains("1 task waits, and no worker serves it") && verdict.contains("mark-warned"), "{verdict}");
+}

@@ -115,5 +115,36 @@ pub(crate) fn why(ending: &Ending<'_>) -> String {
         ExecutionStatus::Aborted => cause.or(error).unwrap_or("the execution was stopped"),
         _ => cause.unwrap_or("no cause was given"),
     };
-    if said.starts_with(code) { said.to_owned() } else { format!("{code}: {said}") }
+    let said = words_of(said);
+    // A job's own code says more than `States.TaskFailed` does.
+    let own = said.split_once(':').is_some_and(|(head, _)| {
+        head.contains('_') && head.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+    });
+    if own || said.starts_with(code) { said } else { format!("{code}: {said}") }
+}
+
+/// What a person reads in a cause: the message in the JSON that job runs, functions and child executions leave, else the
+/// text itself.
+fn words_of(cause: &str) -> String {
+    let Ok(Value::Object(json)) = serde_json::from_str(cause) else { return cause.to_owned() };
+    let found = ["ErrorMessage", "errorMessage", "Cause", "message"].iter().find_map(|name| json.get(*name)?.as_str());
+    found.map_or_else(|| cause.to_owned(), |inner| if inner == cause { inner.to_owned() } else { words_of(inner) })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::words_of;
+
+    #[test]
+    fn reasons_are_words_whoever_wrote_the_cause() {
+        let glue = json!({ "JobRunState": "FAILED", "ErrorMessage": "DQ_FAILED: 12 %" }).to_string();
+        let child = json!({ "Error": "States.TaskFailed", "Cause": glue }).to_string();
+        for (cause, words) in
+            [(glue.as_str(), "DQ_FAILED: 12 %"), (&child, "DQ_FAILED: 12 %"), ("plain", "plain"), ("{}", "{}")]
+        {
+            assert_eq!(words_of(cause), words);
+        }
+    }
 }

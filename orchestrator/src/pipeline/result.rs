@@ -315,7 +315,8 @@ pub fn folder_of(uri: &str) -> (&str, &str) {
 fn table_of(folder: &str) -> String {
     let mut names = folder.rsplit('/').filter(|name| !name.is_empty());
     match (names.next(), names.next()) {
-        (Some("quarantine"), Some(table)) => format!("{table} quarantine"),
+        // Folders beside a table's own partitions.
+        (Some(zone @ ("quarantine" | "compacted")), Some(table)) => format!("{table} {zone}"),
         (Some(table), _) => table.to_owned(),
         (None, _) => folder.to_owned(),
     }
