@@ -121,6 +121,7 @@ fn validate(files: &[std::path::PathBuf], express: bool) -> anyhow::Result<ExitC
             Ok(warnings) => {
                 println!("{}: valid", file.display());
                 warnings.iter().for_each(|warning| println!("  {warning}"));
+                valid &= validate_sheet(file, &text)?;
             }
             Err(findings) => {
                 valid = false;
@@ -130,6 +131,29 @@ fn validate(files: &[std::path::PathBuf], express: bool) -> anyhow::Result<ExitC
         }
     }
     Ok(if valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether the sheet beside `<name>.asl.json` is valid, if there is one.
+#[expect(clippy::print_stdout, reason = "what a person asked to see")]
+fn validate_sheet(definition: &std::path::Path, text: &str) -> anyhow::Result<bool> {
+    let Some(name) = definition.to_str().and_then(|path| path.strip_suffix(".asl.json")) else { return Ok(true) };
+    let file = format!("{name}.toml");
+    let sheet = match std::fs::read_to_string(&file) {
+        Ok(sheet) => sheet,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(true),
+        Err(error) => return Err(error).with_context(|| format!("cannot read `{file}`")),
+    };
+    match orchestrator::validate_sheet(&file, &sheet, text) {
+        Ok(warnings) => {
+            println!("{file}: valid");
+            warnings.iter().for_each(|warning| println!("  {warning}"));
+            Ok(true)
+        }
+        Err(error) => {
+            println!("{error}");
+            Ok(false)
+        }
+    }
 }
 
 #[cfg(test)]

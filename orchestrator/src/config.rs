@@ -42,6 +42,10 @@ pub struct ServeArgs {
     /// CloudWatch namespace that metrics of executions and jobs go to. Without it none are sent.
     #[arg(long, env = "STEPWELL_CLOUDWATCH_NAMESPACE")]
     pub cloudwatch_namespace: Option<String>,
+    /// Run Glue jobs and crawlers that no sheet binds and no worker serves on AWS Glue. Those a sheet binds to it
+    /// (`[bindings] glue`) run there without this. Region, credentials and endpoint as for the alerts.
+    #[arg(long, env = "STEPWELL_AWS_GLUE")]
+    pub aws_glue: bool,
     /// Accept connections from other machines. There is no access control in this version: only in a network that nobody
     /// else can reach, such as a container's own.
     #[arg(long, env = "STEPWELL_INSECURE_LISTEN")]

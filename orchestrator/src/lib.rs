@@ -17,6 +17,15 @@ pub mod telemetry;
 pub use asl::Event;
 pub use asl::history::project;
 
+/// Findings about a pipeline sheet beside its definition, which is valid: warnings if it can be used, else the error.
+pub fn validate_sheet(file: &str, sheet: &str, definition: &str) -> Result<Vec<String>, String> {
+    let (sheet, mut warnings) = pipeline::Sheet::parse(file, sheet).map_err(|error| error.to_string())?;
+    if let Ok(machine) = asl::StateMachine::parse(definition, false) {
+        warnings.extend(sheet.warnings(&machine, definition));
+    }
+    Ok(warnings)
+}
+
 /// Findings about a definition as text, `CODE: message at /place`: warnings if it is valid, else everything.
 pub fn validate(definition: &str, express: bool) -> Result<Vec<String>, Vec<String>> {
     let text = |findings: Vec<asl::definition::Diagnostic>| findings.iter().map(ToString::to_string).collect();

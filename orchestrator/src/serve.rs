@@ -58,6 +58,7 @@ impl Server {
             region: args.region.as_str().into(),
             account: args.account.as_str().into(),
             lease: Duration::from_secs(args.lease_seconds),
+            aws_glue: args.aws_glue,
             ..Config::default()
         };
         let alerts = alert::Settings {
@@ -101,8 +102,13 @@ impl Server {
             .merge(api::router(engine.clone()))
             .merge(rest::router(rest))
             .layer(CatchPanicLayer::new());
-        let integrations = integration::Services { sns: services.notifications.clone() };
-        let delivery = Delivery::new(engine.clone(), services.notifications, services.metrics);
+        let integrations = integration::Services {
+            sns: services.notifications.clone(),
+            glue: Some(services.glue.clone()),
+            ..integration::Services::default()
+        };
+        let delivery =
+            Delivery::new(engine.clone(), services.notifications, services.metrics).with_glue(Some(services.glue));
         let drain = Duration::from_secs(args.drain_seconds);
         Ok(Self { address, listener, router, engine, actions, folder, delivery, integrations, job_metrics, drain })
     }
@@ -174,18 +180,22 @@ impl Server {
 struct Services {
     notifications: Option<Arc<dyn aws::Notifications>>,
     metrics: Option<Arc<dyn aws::Metrics>>,
+    /// Called only for what is bound to it.
+    glue: Arc<dyn aws::GlueJobs>,
 }
 
 impl Services {
     async fn load(args: &ServeArgs) -> Self {
-        if args.sns_topic_arn.is_none() && args.cloudwatch_namespace.is_none() {
-            return Self { notifications: None, metrics: None };
-        }
         let settings = aws::Settings { region: Some(args.region.clone()), endpoint_url: None };
+        let glue = Arc::new(aws::Glue::new(settings.clone()));
+        if args.sns_topic_arn.is_none() && args.cloudwatch_namespace.is_none() {
+            return Self { notifications: None, metrics: None, glue };
+        }
         let config = aws::Config::load(&settings).await;
         Self {
             notifications: args.sns_topic_arn.as_ref().map(|_| Arc::new(aws::Sns::new(&config)) as _),
             metrics: args.cloudwatch_namespace.as_ref().map(|_| Arc::new(aws::CloudWatch::new(&config)) as _),
+            glue,
         }
     }
 }

@@ -129,7 +129,11 @@ fn deliver(app: &App, sns: Option<Arc<dyn Notifications>>) -> Delivery {
 async fn a_failed_run_is_told_to_sns_once() {
     let moto = Moto::start(0);
     let sns: Arc<dyn Notifications> = Arc::new(Sns::new(&moto.config().await));
-    let app = failing_app(Options { services: Services { sns: Some(sns.clone()) }, ..Options::default() }).await;
+    let app = failing_app(Options {
+        services: Services { sns: Some(sns.clone()), ..Services::default() },
+        ..Options::default()
+    })
+    .await;
     deliver(&app, Some(sns));
     let record = run(&app).await;
     assert_eq!(record.error.as_deref(), Some("DQ_FAILED"));
@@ -148,7 +152,11 @@ async fn a_failed_run_is_told_to_sns_once() {
 async fn a_run_that_could_not_tell_is_told_by_the_server() {
     let moto = Moto::start(0);
     let sns: Arc<dyn Notifications> = Arc::new(Sns::new(&moto.config().await));
-    let app = App::daily_prices(Options { services: Services { sns: Some(sns.clone()) }, ..Options::default() }).await;
+    let app = App::daily_prices(Options {
+        services: Services { sns: Some(sns.clone()), ..Services::default() },
+        ..Options::default()
+    })
+    .await;
     app.activity("dev-daily-prices-preflight").await;
     deliver(&app, Some(sns));
     let arn = app.actions.run("daily-prices", "2024-12-06", false, "dashboard").await.unwrap();
@@ -178,7 +186,11 @@ async fn with_the_server_down_the_alert_waits_until_it_is_back() {
     let (port, config) = (moto.port(), moto.config().await);
     drop(moto);
     let sns: Arc<dyn Notifications> = Arc::new(Sns::new(&config));
-    let app = failing_app(Options { services: Services { sns: Some(sns.clone()) }, ..Options::default() }).await;
+    let app = failing_app(Options {
+        services: Services { sns: Some(sns.clone()), ..Services::default() },
+        ..Options::default()
+    })
+    .await;
     let delivery = Delivery::new(app.engine.clone(), Some(sns), None);
     let record = run(&app).await;
     assert_eq!(record.error.as_deref(), Some("DQ_FAILED"), "its notification failed, its error is what it was");

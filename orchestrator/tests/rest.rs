@@ -327,9 +327,15 @@ async fn what_workers_tell_is_kept_and_shown() {
     let (_, other) = app.call("GET", &format!("{logs}&task=999999"), None).await;
     assert_eq!(other["items"], json!([]));
 
+    let table = |ds: &str, rows: u64| {
+        json!({
+            "database": "dev_gold", "name": "prices", "location": "s3://c/m/p/", "columns": [{ "name": "close", "type": "double" }],
+            "partition_keys": [{ "name": "ds", "type": "string" }], "partitions": [{ "values": [ds], "rows": rows, "bytes": 99, "files": 1 }],
+        })
+    };
     let result = json!({
         "job": "daily-prices-data-etl", "run_id": "r", "status": "SUCCEEDED", "code": "OK", "message": "done", "warnings": [],
-        "metrics": { "dq_null_symbol": 1 }, "outputs": [{ "uri": "s3://c/m/p/ds=2024-12-06", "rows": 4, "files": 1, "bytes": 99 }],
+        "metrics": { "dq_null_symbol": 1, "tables": [table("2024-12-06", 4)] }, "outputs": [{ "uri": "s3://c/m/p/ds=2024-12-06", "rows": 4, "files": 1, "bytes": 99 }],
     });
     let report = json!({ "taskToken": token, "result": result, "peak_memory_bytes": 1000, "exit_code": 0, "started_at": 5, "ended_at": 9, "from_the_future": 1 });
     let (status, body) = app.call("POST", "/api/v1/tasks/report", Some(report)).await;
@@ -344,6 +350,18 @@ async fn what_workers_tell_is_kept_and_shown() {
         (&json!("SUCCEEDED"), &json!(4), &json!(1000))
     );
     assert!(!detail.to_string().contains(token), "tokens stay secret");
+
+    // A later report adds its partition to the table, and one that is no table spoils nothing.
+    for tables in [json!([table("2024-12-07", 5)]), json!("none")] {
+        let report = json!({ "taskToken": token, "result": { "job": "other", "metrics": { "tables": tables } } });
+        assert_eq!(app.call("POST", "/api/v1/tasks/report", Some(report)).await.0, StatusCode::NO_CONTENT);
+    }
+    let (_, tables) = app.call("GET", "/api/v1/tables", None).await;
+    let shown = &tables["items"][0];
+    assert_eq!((&shown["name"], &shown["crawler"]), (&json!("prices"), &json!("other")));
+    let rows: Vec<&Value> =
+        shown["partitions"].as_array().unwrap().iter().map(|partition| &partition["rows"]).collect();
+    assert_eq!(rows, [4, 5]);
 
     let (status, _) = app.call("POST", "/api/v1/tasks/release", Some(json!({ "taskToken": token }))).await;
     assert_eq!(status, StatusCode::NO_CONTENT);

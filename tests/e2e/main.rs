@@ -6,6 +6,7 @@ mod clients;
 mod crash;
 mod ecommerce;
 mod enrichment;
+mod glue;
 mod jobs;
 mod pages;
 mod pipeline;

@@ -8,9 +8,11 @@
 mod cloudwatch;
 mod config;
 mod error;
+mod glue;
 mod sns;
 
 pub use cloudwatch::{CloudWatch, Datum, Metrics, Unit};
 pub use config::{Config, Settings};
 pub use error::Error;
+pub use glue::{Crawler, Glue, GlueJobs, JobRun, LastCrawl, StartJobRun};
 pub use sns::{Notifications, Publish, Receipt, Sns};

@@ -8,12 +8,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws::{Datum, Metrics, Notifications, Publish, Unit};
+use aws::{Datum, GlueJobs, Metrics, Notifications, Publish, Unit};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::{CLOUDWATCH, SNS};
+use super::{CLOUDWATCH, GLUE, SNS};
 use crate::engine::Engine;
+use crate::integration;
 use crate::store::{self, Delivery as State, Hint, OutboxMessage, OutboxSettlement};
 
 /// Messages claimed at once.
@@ -33,6 +34,7 @@ pub struct Delivery {
     engine: Engine,
     sns: Option<Arc<dyn Notifications>>,
     cloudwatch: Option<Arc<dyn Metrics>>,
+    glue: Option<Arc<dyn GlueJobs>>,
 }
 
 impl std::fmt::Debug for Delivery {
@@ -40,6 +42,7 @@ impl std::fmt::Debug for Delivery {
         f.debug_struct("Delivery")
             .field("sns", &self.sns.is_some())
             .field("cloudwatch", &self.cloudwatch.is_some())
+            .field("glue", &self.glue.is_some())
             .finish_non_exhaustive()
     }
 }
@@ -47,7 +50,12 @@ impl std::fmt::Debug for Delivery {
 impl Delivery {
     /// `None` for a channel that is not configured.
     pub fn new(engine: Engine, sns: Option<Arc<dyn Notifications>>, cloudwatch: Option<Arc<dyn Metrics>>) -> Self {
-        Self { engine, sns, cloudwatch }
+        Self { engine, sns, cloudwatch, glue: None }
+    }
+
+    /// With AWS Glue, for job runs whose tasks were given up.
+    pub fn with_glue(self, glue: Option<Arc<dyn GlueJobs>>) -> Self {
+        Self { glue, ..self }
     }
 
     /// Delivers until `shutdown`.
@@ -101,6 +109,7 @@ impl Delivery {
         let sent = match message.channel.as_str() {
             SNS => self.publish(message).await,
             CLOUDWATCH => self.put_metrics(message).await,
+            GLUE => self.stop_job_run(message).await,
             other => Some(Err(format!("no channel `{other}` is known to this version"))),
         };
         let (delivery, note) = match sent {
@@ -136,6 +145,11 @@ impl Delivery {
         let data: Vec<Datum> = message.payload["data"].as_array().into_iter().flatten().filter_map(datum).collect();
         let count = data.len();
         Some(cloudwatch.put(namespace, &data).await.map(|()| format!("{count} values")).map_err(|error| chain(&error)))
+    }
+
+    async fn stop_job_run(&self, message: &OutboxMessage) -> Option<Result<String, String>> {
+        let glue = self.glue.as_ref()?;
+        Some(integration::stop_job_run(&**glue, &message.payload, message.attempts).await)
     }
 }
 

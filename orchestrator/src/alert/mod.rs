@@ -18,6 +18,8 @@ pub use metric::execution_metrics;
 pub const SNS: &str = "sns";
 /// The outbox channel of CloudWatch metrics.
 pub const CLOUDWATCH: &str = "cloudwatch";
+/// The outbox channel of AWS Glue job runs that are to be stopped.
+pub const GLUE: &str = "glue";
 
 /// What alerts need to know of this deployment.
 #[derive(Clone, Debug)]

@@ -118,7 +118,7 @@ async fn full_stage() -> Stage {
     stage.play("2025-09-05", bad).await;
     stage.play("2025-09-08", half).await;
     stage.worker("w-2").await;
-    stage.store.put_tables(&[super::stage::table(stage.now())]).await.unwrap();
+    stage.store.merge_tables(&[super::stage::table(stage.now())]).await.unwrap();
     stage
 }
 

@@ -171,14 +171,24 @@ fn waits(facts: &Facts, visits: &Visits, visit: &Visit) -> Waits {
             make(Mark::Waiting, text, attempt.scheduled_at, stuck)
         }
         (Some(attempt), _) => {
-            let worker = attempt.worker.as_deref().unwrap_or("a worker");
+            let runner = runner(facts, attempt);
             let text = match attempts_text(facts, attempt) {
-                Some(more) => format!("runs on {worker}, {more}"),
-                None => format!("runs on {worker}"),
+                Some(more) => format!("runs on {runner}, {more}"),
+                None => format!("runs on {runner}"),
             };
             make(Mark::Running, text, attempt.started_at.unwrap_or(attempt.scheduled_at), false)
         }
         (None, None) => make(Mark::Running, "is being started".to_owned(), visit.entered_at, false),
+    }
+}
+
+/// Who runs a task: a worker, or AWS Glue with the run's id, to look it up there.
+fn runner(facts: &Facts, attempt: &Attempt) -> String {
+    let task = facts.tasks.iter().find(|task| Some(task.task) == attempt.task);
+    let run = task.and_then(|task| task.submission.as_ref()?["JobRunId"].as_str());
+    match run {
+        Some(run) => format!("AWS Glue as {run}"),
+        None => attempt.worker.as_deref().unwrap_or("a worker").to_owned(),
     }
 }
 

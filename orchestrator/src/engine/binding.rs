@@ -1,8 +1,8 @@
 //! Where a task goes, and what a local stand-in's result looks like to the state machine.
 //!
-//! A Glue job or Lambda function named `X` runs on a local worker if the settings bind it there or an activity named `X`
-//! is registered; the state machine cannot tell the difference (asl.md 4.2, 4.3). Everything else that is not an activity
-//! is performed by the orchestrator's own integrations.
+//! A Glue job or Lambda function named `X` runs on a local worker if `place` says so; the state machine cannot tell the
+//! difference (asl.md 4.2, 4.3). Everything else that is not an activity is performed by the orchestrator's own
+//! integrations.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::Inner;
 use super::error::Error;
+use super::place::{Place, place_of_glue, worker_queue};
 use crate::store::{ExecutionId, INTEGRATION_QUEUE, TaskRecord};
 
 /// Where a task goes.
@@ -56,14 +57,17 @@ pub(super) async fn route(inner: &Inner, execution: ExecutionId, task: &Schedule
         }
         Resource::Service { service, api, .. } if service == "glue" && api == "startJobRun" => {
             let name = task.input["JobName"].as_str().unwrap_or_default();
-            match worker_queue(inner, name).await? {
-                Some(queue) => {
+            match place_of_glue(inner, name).await? {
+                Place::Worker(queue) => {
                     let arguments = task.input.get("Arguments").cloned().unwrap_or_else(|| json!({}));
                     let run = job_run_id(execution, task.task);
                     let input = json!({ "JobName": name, "JobRunId": run, "Arguments": arguments });
                     Ok(Route::Queue { queue, input: input.to_string(), lease })
                 }
-                None => Ok(Route::Refused(failure(
+                Place::Glue => {
+                    Ok(Route::Queue { queue: INTEGRATION_QUEUE.to_owned(), input: task.input.to_string(), lease })
+                }
+                Place::Nowhere => Ok(Route::Refused(failure(
                     "Glue.EntityNotFoundException",
                     format!(
                         "Failed to start job run due to missing metadata: no local worker serves a job named {name}, and AWS \
@@ -77,16 +81,6 @@ pub(super) async fn route(inner: &Inner, execution: ExecutionId, task: &Schedule
             Ok(Route::Queue { queue: INTEGRATION_QUEUE.to_owned(), input: task.input.to_string(), lease })
         }
     }
-}
-
-async fn worker_queue(inner: &Inner, name: &str) -> Result<Option<String>, Error> {
-    if name.is_empty() {
-        return Ok(None);
-    }
-    let arn = format!("arn:aws:states:{}:{}:activity:{name}", inner.config.region, inner.config.account);
-    let bound = inner.bindings.read().contains(name);
-    let bound = bound || inner.activities.exists(&*inner.store, &arn).await?;
-    Ok(bound.then_some(arn))
 }
 
 /// The function's name in a name, a partial ARN or an ARN, without version or alias.

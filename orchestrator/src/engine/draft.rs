@@ -131,7 +131,10 @@ impl Inner {
                             commit.tasks.push(new);
                         }
                     },
-                    Command::CancelTask { task } => forget_task(&mut commit, &mut handovers, task),
+                    Command::CancelTask { task } => {
+                        self.add_give_up(id, task, &mut commit, turn.now).await?;
+                        forget_task(&mut commit, &mut handovers, task);
+                    }
                     Command::SetTimer { timer, due_at } => commit.timers.push(NewTimer { timer, due_at }),
                     Command::CancelTimer { timer } => {
                         let before = commit.timers.len();

@@ -15,6 +15,8 @@
 //! | `dispatch`, `look` | who waits for tasks, the hand-over within a commit, and looks for what nobody was handed |
 //! | `parcel` | tasks whose taker went away |
 //! | `binding` | which queue a task goes to, and what a local stand-in's result looks like |
+//! | `place` | whether a Glue job or function of a name is a worker's or AWS's |
+//! | `give_up` | what is stopped elsewhere when its task is given up |
 //! | `start`, `report`, `stop` | what callers ask for |
 //! | `sweep` | timers, leases, lost continuations |
 
@@ -26,10 +28,12 @@ mod committer;
 mod dispatch;
 mod draft;
 mod error;
+mod give_up;
 mod hooks;
 mod look;
 mod parcel;
 mod patience;
+mod place;
 mod report;
 mod settle;
 mod snapshot;
@@ -37,13 +41,11 @@ mod start;
 mod sweep;
 mod turn;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use asl::StateMachine;
 use asl::execution::Limits;
-use parking_lot::RwLock;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
@@ -52,7 +54,9 @@ pub use chance::Chance;
 pub use clock::Clock;
 pub use dispatch::TakenTask;
 pub use error::{Error, ReportError, StartError};
+pub(crate) use give_up::ON_GIVE_UP;
 pub use hooks::{EndEffects, Ending, Hooks, NoHooks, StartEffects};
+pub use place::{Binding, Place};
 pub use start::{StartRequest, Started};
 
 use crate::store::{Hint, RevisionRecord, Store};
@@ -75,6 +79,8 @@ pub struct Config {
     pub reserve: Duration,
     /// The longest pause between two looks at the store for timers and tasks that no hint announced.
     pub poll: Duration,
+    /// Whether Glue jobs and crawlers that neither a sheet nor a worker has are AWS's.
+    pub aws_glue: bool,
     /// How many in-process integration calls run at once.
     pub integration_slots: usize,
     /// How many commits one transaction takes at most.
@@ -98,6 +104,7 @@ impl Default for Config {
             redeliveries_max: 3,
             reserve: Duration::from_secs(10),
             poll: Duration::from_secs(5),
+            aws_glue: false,
             integration_slots: 64,
             batch_max: 256,
             cache_max: 20_000,
@@ -123,7 +130,7 @@ struct Inner {
     tasks: cache::Tasks,
     dispatch: dispatch::Dispatch,
     timers: sweep::Alarm,
-    bindings: RwLock<BTreeSet<String>>,
+    bindings: place::Bindings,
     hooks: Arc<dyn Hooks>,
     changes: broadcast::Sender<Hint>,
     shutdown: CancellationToken,
@@ -166,7 +173,7 @@ impl Engine {
             store,
             clock,
             chance,
-            bindings: RwLock::default(),
+            bindings: place::Bindings::default(),
             hooks,
             changes,
             shutdown,
@@ -207,17 +214,6 @@ impl Engine {
     /// Cancelled when the engine shuts down.
     pub fn shutdown(&self) -> &CancellationToken {
         &self.0.shutdown
-    }
-
-    /// Binds Glue jobs and Lambda functions of these names to workers, whether or not one has registered yet: their
-    /// tasks wait for one.
-    pub fn bind_workers(&self, names: impl IntoIterator<Item = String>) {
-        self.0.bindings.write().extend(names);
-    }
-
-    /// Whether a job or function of this name is bound to workers.
-    pub fn is_bound_to_workers(&self, name: &str) -> bool {
-        self.0.bindings.read().contains(name)
     }
 
     /// Forgets what is cached of a machine, after it was changed or deleted on this node.

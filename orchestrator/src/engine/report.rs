@@ -85,6 +85,17 @@ impl Engine {
         self.turn(row.execution, change).await.map(drop)
     }
 
+    /// That something is about to be submitted: whoever takes the task after a crash has to find out whether it was.
+    /// `false` if the task is over or somebody else's.
+    pub async fn submitting(&self, row: &TaskRecord, submission: Value) -> Result<bool, Error> {
+        let change = Change {
+            tasks: vec![TaskChange::Submitted { task: row.task, submission, is_awaited: false }],
+            held: row.token.iter().map(|token| (row.task, token.clone())).collect(),
+            ..Change::default()
+        };
+        Ok(self.turn(row.execution, change).await? == Effect::Committed)
+    }
+
     async fn report(
         &self,
         row: &TaskRecord,

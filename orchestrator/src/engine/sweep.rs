@@ -190,7 +190,11 @@ impl Engine {
         );
         let failure = Failure { error: Some("UNEXPECTED_ERROR".to_owned()), cause: Some(cause) };
         let failure = super::binding::worker_failure(row, failure, self.now());
-        let change = Change { stimuli: vec![Stimulus::TaskFailed { task: row.task, failure }], ..Change::default() };
+        let change = Change {
+            stimuli: vec![Stimulus::TaskFailed { task: row.task, failure }],
+            outbox: super::give_up::message(row, self.now()).into_iter().collect(),
+            ..Change::default()
+        };
         self.turn(row.execution, change).await.map(drop)
     }
 

@@ -1,17 +1,18 @@
-//! Glue crawlers without Glue: the crawler named `X` is a worker's job of that name. Source: asl.md 4.4.
+//! Glue crawlers, of workers and of AWS: a local crawler named `X` is a worker's job of that name. Source: asl.md 4.4.
 //!
 //! A crawl is an execution of a machine of the server's own, so that it is durable, leased and logged like any other;
 //! the crawler's state and its last crawl are read from that execution. The tables it finds go into the local catalog
 //! in the commit of its end.
 
 use asl::{Failure, Timestamp};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::aws_crawler;
 use super::call::{Call, Outcome};
-use crate::engine::{Ending, Engine, StartError, StartRequest};
+use super::catalog::registered_tables;
+use crate::engine::{Ending, Engine, Place, StartError, StartRequest};
 use crate::store::{
     self, CrawlTable, ExecutionFilter, ExecutionRecord, ExecutionStatus, Page, RevisionRecord, StateMachineRecord,
     StateMachineStatus, StateMachineType,
@@ -44,6 +45,12 @@ pub(super) async fn start(call: &mut Call) -> Outcome {
         Err(failure) => return Outcome::Failed(failure),
     };
     let engine = call.engine();
+    match engine.place_of_glue(&name).await {
+        Ok(Place::Worker(_)) => {}
+        Ok(Place::Glue) => return aws_crawler::start(call, &name).await,
+        Ok(Place::Nowhere) => return Outcome::Failed(no_crawler(&name)),
+        Err(error) => return error.into(),
+    }
     match begin(engine, &name).await {
         Ok(None) => Outcome::Done(json!({})),
         Ok(Some(failure)) => Outcome::Failed(failure),
@@ -58,9 +65,10 @@ pub(super) async fn get(call: &mut Call) -> Outcome {
         Err(failure) => return Outcome::Failed(failure),
     };
     let engine = call.engine();
-    match is_served(engine, &name).await {
-        Ok(true) => {}
-        Ok(false) => return Outcome::Failed(no_crawler(&name)),
+    match engine.place_of_glue(&name).await {
+        Ok(Place::Worker(_)) => {}
+        Ok(Place::Glue) => return aws_crawler::get(call, &name).await,
+        Ok(Place::Nowhere) => return Outcome::Failed(no_crawler(&name)),
         Err(error) => return error.into(),
     }
     let (running, last) = match crawls(engine, &name).await {
@@ -88,11 +96,8 @@ fn name(call: &Call) -> Result<String, Failure> {
     })
 }
 
-/// Starts a crawl; the failure if there is no such crawler or it runs.
+/// Starts a crawl; the failure if it runs.
 async fn begin(engine: &Engine, name: &str) -> Result<Option<Failure>, Outcome> {
-    if !is_served(engine, name).await? {
-        return Ok(Some(no_crawler(name)));
-    }
     let machine = ensure_machine(engine).await?;
     let (running, last) = crawls(engine, name).await?;
     let runs = || {
@@ -121,16 +126,6 @@ async fn begin(engine: &Engine, name: &str) -> Result<Option<Failure>, Outcome> 
         Err(StartError::Fault(fault)) => Err(fault.into()),
         Err(error) => Err(error.into()),
     }
-}
-
-/// Whether a worker has registered the crawler's job, or the settings bind it to workers.
-async fn is_served(engine: &Engine, name: &str) -> store::Result<bool> {
-    if engine.is_bound_to_workers(name) {
-        return Ok(true);
-    }
-    let config = engine.config();
-    let arn = format!("arn:aws:states:{}:{}:activity:{name}", config.region, config.account);
-    Ok(engine.store().activity(&arn).await?.is_some())
 }
 
 fn no_crawler(name: &str) -> Failure {
@@ -230,17 +225,6 @@ fn new_machine(arn: &str, account: &str, now: Timestamp) -> StateMachineRecord {
     }
 }
 
-/// A table as the crawl job reports it, in its result's `metrics.tables`.
-#[derive(Deserialize)]
-struct Found {
-    database: String,
-    name: String,
-    location: String,
-    columns: Value,
-    partition_keys: Value,
-    partitions: Value,
-}
-
 /// The tables that a crawl found, if `ending` is one that succeeded.
 pub(crate) fn crawled_tables(ending: &Ending<'_>) -> Vec<CrawlTable> {
     let crawl = ending.record.state_machine_arn.rsplit(':').next() == Some(MACHINE);
@@ -249,27 +233,16 @@ pub(crate) fn crawled_tables(ending: &Ending<'_>) -> Vec<CrawlTable> {
     }
     let parse = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
     let crawler = parse(&ending.record.input)["name"].as_str().unwrap_or_default().to_owned();
-    let mut output = parse(ending.end.output.as_deref().unwrap_or_default());
-    let found: Vec<Found> = match serde_json::from_value(output["metrics"]["tables"].take()) {
-        Ok(found) => found,
+    let output = parse(ending.end.output.as_deref().unwrap_or_default());
+    match registered_tables(&output, &crawler, ending.end.stopped_at) {
+        Ok(tables) => tables,
         Err(error) => {
             tracing::error!(
                 execution.arn = ending.record.arn,
                 error = &error as &dyn std::error::Error,
                 "The result of a crawl holds no `metrics.tables` that can be read; the catalog stays as it was"
             );
-            return Vec::new();
+            Vec::new()
         }
-    };
-    let table = |found: Found| CrawlTable {
-        database: found.database,
-        name: found.name,
-        location: found.location,
-        columns: found.columns,
-        partition_keys: found.partition_keys,
-        partitions: found.partitions,
-        crawler: crawler.clone(),
-        updated_at: ending.end.stopped_at,
-    };
-    found.into_iter().map(table).collect()
+    }
 }

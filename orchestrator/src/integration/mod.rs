@@ -8,10 +8,15 @@
 //! |---|---|
 //! | `sns:publish` | `sns` |
 //! | `states:startExecution`, `.sync`, `.sync:2` | `states` |
-//! | `aws-sdk:glue:startCrawler`, `getCrawler` | `glue_crawler` |
+//! | `glue:startJobRun`, `.sync` of jobs that are AWS Glue's | `glue_job` |
+//! | `aws-sdk:glue:startCrawler`, `getCrawler` | `glue_crawler`; of crawlers that are AWS Glue's `aws_crawler` |
 
+mod aws_crawler;
 mod call;
+mod catalog;
 mod glue_crawler;
+mod glue_job;
+mod glue_run;
 mod sns;
 mod states;
 
@@ -20,7 +25,7 @@ use std::time::Duration;
 
 use asl::Failure;
 use asl::definition::{Pattern, Resource};
-use aws::Notifications;
+use aws::{GlueJobs, Notifications};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -28,7 +33,10 @@ use crate::engine::{Engine, TakenTask};
 use crate::store::INTEGRATION_QUEUE;
 use call::{Call, Outcome};
 
+pub(crate) use catalog::registered_tables;
 pub(crate) use glue_crawler::crawled_tables;
+pub use glue_job::Pace;
+pub(crate) use glue_job::stop_job_run;
 
 /// Pollers of the queue: enough that a burst is handed over within its commits, few enough to cost nothing when idle.
 const TAKERS: usize = 4;
@@ -42,11 +50,19 @@ const FAULT_PAUSE: Duration = Duration::from_secs(1);
 pub struct Services {
     /// SNS, if it is configured.
     pub sns: Option<Arc<dyn Notifications>>,
+    /// AWS Glue, for jobs and crawlers that are its.
+    pub glue: Option<Arc<dyn GlueJobs>>,
+    /// How often runs of AWS Glue are looked at.
+    pub glue_pace: Pace,
 }
 
 impl std::fmt::Debug for Services {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Services").field("sns", &self.sns.is_some()).finish()
+        f.debug_struct("Services")
+            .field("sns", &self.sns.is_some())
+            .field("glue", &self.glue.is_some())
+            .field("glue_pace", &self.glue_pace)
+            .finish()
     }
 }
 
@@ -99,6 +115,9 @@ async fn perform(call: &mut Call) -> Outcome {
     match called {
         ("sns", "publish", Pattern::RequestResponse | Pattern::WaitForTaskToken) => sns::publish(call, pattern).await,
         ("states", "startExecution", pattern) => states::start_execution(call, pattern).await,
+        ("glue", "startJobRun", Pattern::RequestResponse | Pattern::Sync) => {
+            glue_job::start_job_run(call, pattern).await
+        }
         ("aws-sdk:glue", "startCrawler", Pattern::RequestResponse) => glue_crawler::start(call).await,
         ("aws-sdk:glue", "getCrawler", Pattern::RequestResponse) => glue_crawler::get(call).await,
         _ => {

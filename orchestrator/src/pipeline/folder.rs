@@ -168,7 +168,7 @@ impl Folder {
             tracing::info!(state_machine.arn = %arn, "Applied state machine `{name}`, which has no sheet");
             return Ok(());
         };
-        warnings.extend(timeout_warnings(&machine, &parsed));
+        warnings.extend(parsed.warnings(&machine, definition));
         for warning in &warnings {
             tracing::warn!(pipeline = name, "{warning}");
         }
@@ -179,7 +179,7 @@ impl Folder {
             updated_at: self.engine.now(),
         };
         self.engine.store().put_pipeline(&record).await?;
-        self.engine.bind_workers(parsed.worker_bindings(&self.environment));
+        self.engine.bind(name, parsed.bindings.of(&self.environment));
         self.registry.put(Pipeline { name: name.to_owned(), state_machine_arn: arn.clone(), sheet: parsed, warnings });
         self.engine.announce(Hint::Page);
         tracing::info!(state_machine.arn = %arn, "Applied pipeline `{name}`");
@@ -264,21 +264,4 @@ fn hash(definition: &str, sheet: &Option<String>) -> String {
     hash.update([0]);
     hash.update(sheet.as_deref().unwrap_or_default());
     hex::encode(hash.finalize())
-}
-
-/// A job that may run as long as the whole machine is never told apart from it. Source: pipelines.md 1.11.
-fn timeout_warnings(machine: &StateMachine, sheet: &Sheet) -> Vec<String> {
-    let Some(machine_seconds) = machine.timeout_seconds else { return Vec::new() };
-    let mut warnings = Vec::new();
-    for (environment, values) in &sheet.env {
-        let entries = values.as_object().into_iter().flatten();
-        for (key, value) in entries.filter(|(key, _)| key.ends_with("_timeout_seconds")) {
-            if value.as_u64().is_some_and(|seconds| seconds >= machine_seconds) {
-                warnings.push(format!(
-                    "`env.{environment}.{key}` is {value}, not below the state machine's TimeoutSeconds of {machine_seconds}"
-                ));
-            }
-        }
-    }
-    warnings
 }

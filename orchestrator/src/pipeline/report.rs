@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{Day, PartitionRule, Registry, result};
 use crate::alert::JobMetrics;
 use crate::engine::{Engine, ReportError};
+use crate::integration;
 use crate::store::{Hint, LedgerChange, ReportRecord, TaskRecord};
 
 /// The parts of a job's metrics that tell of quality.
@@ -79,6 +80,7 @@ pub async fn keep_report(sink: &ReportSink, report: JobReport) -> Result<(), Rep
         at,
     };
     store.put_report(&record).await?;
+    register_tables(&sink.engine, &job, &body).await?;
     if let (Some(pipeline), Some(partition)) = (pipeline, partition) {
         let main = pipeline.sheet.main_job() == Some(job.as_str());
         let figure = |name: &str| if main { figure(&body, &partition, name) } else { None };
@@ -95,6 +97,24 @@ pub async fn keep_report(sink: &ReportSink, report: JobReport) -> Result<(), Rep
         store.change_ledger(&[figures]).await?;
     }
     sink.engine.announce(Hint::Execution { id: task.execution, ended: false });
+    Ok(())
+}
+
+/// Puts the tables that the job registered into the local catalog.
+async fn register_tables(engine: &Engine, job: &str, body: &Value) -> Result<(), ReportError> {
+    match integration::registered_tables(body, job, engine.now()) {
+        Ok(tables) if tables.is_empty() => {}
+        Ok(tables) => {
+            engine.store().merge_tables(&tables).await?;
+            engine.announce(Hint::Page);
+        }
+        // The rest of the report is good, and the job did its work.
+        Err(error) => tracing::error!(
+            job.name = job,
+            error = &error as &dyn std::error::Error,
+            "The report of `{job}` holds no `metrics.tables` that can be read; the catalog stays as it was"
+        ),
+    }
     Ok(())
 }
 

@@ -3,15 +3,18 @@
 //! What is missing or wrong is an error that names file, field and remedy; a key nobody knows is a warning, so that a
 //! newer sheet still runs on an older server.
 
+mod binding;
 mod reader;
 
 use std::collections::BTreeMap;
 
+use asl::StateMachine;
 use chrono::NaiveTime;
 use chrono_tz::Tz;
 use serde_json::Value as Json;
-use toml::{Table, Value};
+use toml::Table;
 
+pub use binding::Bindings;
 use reader::Reader;
 
 /// The topic's name without the environment, when the sheet names none. Source: pipelines.md 1.12.
@@ -115,13 +118,6 @@ pub struct SheetTable {
     pub main: bool,
 }
 
-/// Where jobs and functions run.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Bindings {
-    /// Names, without `<environment>-`, that are always a local worker's.
-    pub worker: Vec<String>,
-}
-
 /// What is wrong with a sheet.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{file}: `{field}` {problem}; {remedy}")]
@@ -168,15 +164,34 @@ impl Sheet {
         Ok((sheet, reader.finish()))
     }
 
+    /// What is odd about the sheet beside its state machine.
+    pub fn warnings(&self, machine: &StateMachine, definition: &str) -> Vec<String> {
+        let mut warnings = self.timeout_warnings(machine);
+        warnings.extend(self.bindings.warnings(definition));
+        warnings
+    }
+
+    /// A job that may run as long as the whole machine is never told apart from it. Source: pipelines.md 1.11.
+    fn timeout_warnings(&self, machine: &StateMachine) -> Vec<String> {
+        let Some(machine_seconds) = machine.timeout_seconds else { return Vec::new() };
+        let mut warnings = Vec::new();
+        for (environment, values) in &self.env {
+            let entries = values.as_object().into_iter().flatten();
+            for (key, value) in entries.filter(|(key, _)| key.ends_with("_timeout_seconds")) {
+                if value.as_u64().is_some_and(|seconds| seconds >= machine_seconds) {
+                    warnings.push(format!(
+                        "`env.{environment}.{key}` is {value}, not below the state machine's TimeoutSeconds of {machine_seconds}"
+                    ));
+                }
+            }
+        }
+        warnings
+    }
+
     /// The job whose figures are the partition's: of the main table, or of the only one.
     pub fn main_job(&self) -> Option<&str> {
         let main = self.tables.iter().find(|table| table.main);
         main.or(self.tables.first().filter(|_| self.tables.len() == 1))?.job.as_deref()
-    }
-
-    /// The full names of what always runs on local workers in `environment`.
-    pub fn worker_bindings(&self, environment: &str) -> impl Iterator<Item = String> {
-        self.bindings.worker.iter().map(move |name| format!("{environment}-{name}"))
     }
 }
 
@@ -263,26 +278,10 @@ impl SheetTable {
     }
 }
 
-impl Bindings {
-    fn read(reader: &mut Reader<'_>) -> Result<Self, SheetError> {
-        let names = match reader.value("worker") {
-            None => Vec::new(),
-            Some(Value::Array(names)) => names.clone(),
-            Some(_) => return Err(reader.error("worker", "is no list", "give a list of names")),
-        };
-        let name = |value: Value| match value {
-            Value::String(name) if !name.is_empty() => Ok(name),
-            other => {
-                Err(reader.error("worker", &format!("holds `{other}`"), "give names of jobs and functions as texts"))
-            }
-        };
-        Ok(Self { worker: names.into_iter().map(name).collect::<Result<_, _>>()? })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Binding;
 
     const DAILY_PRICES: &str = include_str!("../../../state-machines/daily-prices.toml");
 
@@ -293,7 +292,9 @@ mod tests {
         assert_eq!(sheet.partition.key, "ds");
         assert_eq!(sheet.main_job(), Some("daily-prices-data-etl"));
         assert_eq!(sheet.env.keys().collect::<Vec<_>>(), ["dev", "prod", "staging"]);
-        assert!(sheet.worker_bindings("dev").any(|name| name == "dev-daily-prices-preflight"));
+        assert!(sheet.bindings.of("dev").contains(&("dev-daily-prices-preflight".to_owned(), Binding::Worker)));
+        let definition = include_str!("../../../state-machines/daily-prices.asl.json");
+        assert_eq!(sheet.bindings.warnings(definition), [""; 0]);
     }
 
     #[test]
@@ -317,6 +318,8 @@ mod tests {
             ("[[tables]]\nmain = true", "tables[0].name", "give it"),
             ("[[tables]]\nname='a'\nmain=true\n[[tables]]\nname='b'\nmain=true", "tables", "leave one"),
             ("[bindings]\nworker = [1]", "bindings.worker", "names"),
+            ("[bindings]\nglue = 'a'", "bindings.glue", "list"),
+            ("[bindings]\nworker = ['a']\nglue = ['a']", "bindings.glue", "one of them"),
             ("[env]\ndev = 1", "env.dev", "[env.dev]"),
             ("[input]\nds = 2024-01-01", "input", "dates as texts"),
         ] {

@@ -241,7 +241,7 @@ pub enum LedgerChange {
 pub struct NewOutboxMessage {
     /// Made by the sender, so that a repeated commit adds nothing.
     pub id: Uuid,
-    /// `sns`, `cloudwatch` or `webhook`.
+    /// `sns`, `cloudwatch` or `glue`.
     pub channel: String,
     /// What to send.
     pub payload: Value,

@@ -5,6 +5,7 @@
 //! no row type leaves it. It knows nothing of the language: what a commit means was decided before.
 
 mod admission;
+mod catalog;
 mod commit;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
@@ -240,8 +241,9 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// The newest messages, newest first.
     async fn outbox(&self, limit: u32) -> Result<Vec<OutboxMessage>>;
 
-    /// Inserts or replaces tables of the local catalog.
-    async fn put_tables(&self, tables: &[CrawlTable]) -> Result<()>;
+    /// Adds tables to the local catalog, or partitions to tables that are there: a partition of the same values is
+    /// replaced, others stay. (A crawl, which sees all of a table, replaces it: [`Commit::tables`].)
+    async fn merge_tables(&self, tables: &[CrawlTable]) -> Result<()>;
 
     /// The local catalog by database and table.
     async fn tables(&self) -> Result<Vec<CrawlTable>>;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use asl::execution::{EventKind, Limits};
 use asl::{TaskToken, Timestamp};
 use futures::FutureExt as _;
-use orchestrator::engine::{Clock, Config, Engine, NoHooks, ReportError, StartRequest, Started, TakenTask};
+use orchestrator::engine::{Binding, Clock, Config, Engine, NoHooks, ReportError, StartRequest, Started, TakenTask};
 use orchestrator::store::{
     ActivityRecord, Commit, CommitResult, ExecutionRecord, ExecutionStatus, FailPoint, INTEGRATION_QUEUE, MemoryStore,
     NewExecution, NewTask, Store, TaskStart,
@@ -46,7 +46,7 @@ fn engine_that_redelivers(store: &MemoryStore, redeliveries_max: u32) -> Engine 
     let config =
         Config { limits: Limits { turn_events_max: 9, ..Limits::default() }, redeliveries_max, ..Config::default() };
     let engine = Engine::new(Arc::new(store.clone()), clock, config, Arc::new(NoHooks));
-    engine.bind_workers(machine::BOUND.map(str::to_owned));
+    engine.bind("bound", machine::BOUND.map(|name| (name.to_owned(), Binding::Worker)));
     engine
 }
 

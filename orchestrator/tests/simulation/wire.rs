@@ -254,7 +254,7 @@ wire! {
     claim_outbox(limit: u32, reserve: Duration) -> Vec<OutboxMessage>;
     settle_outbox(settlements: &[OutboxSettlement]) -> ();
     outbox(limit: u32) -> Vec<OutboxMessage>;
-    put_tables(tables: &[CrawlTable]) -> ();
+    merge_tables(tables: &[CrawlTable]) -> ();
     tables() -> Vec<CrawlTable>;
     put_worker(worker: &WorkerRecord) -> ();
     workers(since: Timestamp) -> Vec<WorkerRecord>;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use asl::Timestamp;
 use asl::execution::Limits;
-use orchestrator::engine::{self, Chance, Clock, Engine};
+use orchestrator::engine::{self, Binding, Chance, Clock, Engine};
 use orchestrator::store::{
     ActivityRecord, ExecutionId, ExecutionRecord, HistoryQuery, MemoryStore, RevisionRecord, StateMachineRecord,
     StateMachineStatus, StateMachineType, Store,
@@ -136,7 +136,7 @@ impl World {
             ..engine::Config::default()
         };
         let engine = Engine::with_chance(Arc::new(wire), clock, config, Arc::new(hooks), chance);
-        engine.bind_workers(machine::BOUND.map(str::to_owned));
+        engine.bind("bound", machine::BOUND.map(|name| (name.to_owned(), Binding::Worker)));
         Node { engine, gone }
     }
 

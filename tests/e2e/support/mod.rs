@@ -5,5 +5,5 @@ mod process;
 mod site;
 
 pub use client::{Client, Refusal, until};
-pub use process::{Process, STEPWELL, serve, serve_with, worker, worker_with};
+pub use process::{Process, STEPWELL, serve, serve_in, serve_with, worker, worker_with};
 pub use site::{PIPELINE, Site, WAIT_MAX, development_data, root};

@@ -25,16 +25,25 @@ pub struct Process {
 
 /// A server on `database`, at `address` (port 0 takes a free one); the address it has got.
 pub fn serve(database: &str, address: &str, flags: &[&str]) -> (Process, String) {
+    serve_in(database, address, flags, &[])
+}
+
+/// [`serve`] with variables of the environment.
+pub fn serve_in(database: &str, address: &str, flags: &[&str], variables: &[(&str, &str)]) -> (Process, String) {
     // No folder of state machines: the tests bring their own through the API.
     let fixed = ["--listen", address, "--database-url", database, "--state-machines", "/nonexistent"];
-    serve_with(&[&fixed, flags].concat())
+    listening(&[&fixed, flags].concat(), variables)
 }
 
 /// A server with these flags; the address it has got.
 pub fn serve_with<S: AsRef<OsStr>>(flags: &[S]) -> (Process, String) {
+    listening(flags, &[])
+}
+
+fn listening<S: AsRef<OsStr>>(flags: &[S], variables: &[(&str, &str)]) -> (Process, String) {
     let (say, said) = mpsc::channel();
     let mut command = Command::new(STEPWELL);
-    command.arg("serve").args(flags).stdin(Stdio::null());
+    command.arg("serve").args(flags).envs(variables.iter().copied()).stdin(Stdio::null());
     let process = Process::start("serve", command, move |line| {
         if let Some((_, rest)) = line.split_once("Listening at http://") {
             let end = rest.find(|c: char| c == '"' || c.is_whitespace()).unwrap_or(rest.len());

@@ -257,19 +257,24 @@ pub async fn pipelines_tables_and_workers_are_kept(store: Shared) {
     }
     assert_eq!(store.pipelines().await.unwrap(), [pipeline("a", "1"), pipeline("b", "2")]);
 
-    let table = |name: &str, rows: u64| CrawlTable {
+    let table_of = |name: &str, partitions: serde_json::Value| CrawlTable {
         database: "raw".into(),
         name: name.into(),
         location: "s3://lake/raw".into(),
         columns: json!([{ "name": "z", "type": "bigint" }]),
-        partition_keys: json!([]),
-        partitions: json!([{ "values": [], "rows": rows }]),
+        partition_keys: json!([{ "name": "ds", "type": "string" }]),
+        partitions,
         crawler: "c".into(),
         updated_at: at(0),
     };
-    store.put_tables(&[table("b", 1), table("a", 1)]).await.unwrap();
-    hold(&store, Commit { tables: vec![table("b", 2)], ..start(record("x", 0)) }).await;
-    assert_eq!(store.tables().await.unwrap(), [table("a", 1), table("b", 2)]);
+    let day = |ds: &str, rows: u64| json!({ "values": [ds], "rows": rows });
+    let table = |name: &str, rows: u64| table_of(name, json!([day("1", rows)]));
+    store.merge_tables(&[table("b", 1), table("a", 1)]).await.unwrap();
+    // A crawl sees all of a table, a job what it published.
+    hold(&store, Commit { tables: vec![table_of("b", json!([day("2", 2)]))], ..start(record("x", 0)) }).await;
+    store.merge_tables(&[table("b", 3), table("a", 4)]).await.unwrap();
+    let b = table_of("b", json!([day("1", 3), day("2", 2)]));
+    assert_eq!(store.tables().await.unwrap(), [table("a", 4), b]);
 
     let worker =
         |name: &str, seen_at| WorkerRecord { name: name.into(), about: json!({ "slots": 2 }), seen_at: at(seen_at) };

@@ -18,6 +18,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
+use super::catalog::merged;
 use super::{
     ActivityRecord, Commit, CommitResult, CrawlTable, DueTimer, Error, ExecutionFilter, ExecutionId, ExecutionRecord,
     ExecutionStatus, Hint, HistoryQuery, LedgerChange, LedgerRow, Loaded, LogLine, OutboxMessage, OutboxSettlement,
@@ -349,9 +350,13 @@ impl Store for MemoryStore {
         Ok(self.rows().newest_outbox(limit))
     }
 
-    async fn put_tables(&self, tables: &[CrawlTable]) -> Result<()> {
-        let keyed = tables.iter().map(|table| ((table.database.clone(), table.name.clone()), table.clone()));
-        self.rows().tables.extend(keyed);
+    async fn merge_tables(&self, tables: &[CrawlTable]) -> Result<()> {
+        let mut rows = self.rows();
+        for table in tables {
+            let key = (table.database.clone(), table.name.clone());
+            let merged = merged(rows.tables.get(&key), table);
+            rows.tables.insert(key, merged);
+        }
         Ok(())
     }
 

@@ -306,8 +306,8 @@ impl Store for PostgresStore {
         outbox::outbox(&self.queries, limit).await
     }
 
-    async fn put_tables(&self, tables: &[CrawlTable]) -> Result<()> {
-        outbox::put_tables(&self.queries, tables).await
+    async fn merge_tables(&self, tables: &[CrawlTable]) -> Result<()> {
+        outbox::merge_tables(&self.queries, tables).await
     }
 
     async fn tables(&self) -> Result<Vec<CrawlTable>> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use asl::Timestamp;
 use sqlx::{PgConnection, PgPool};
 
+use super::super::catalog::merged;
 use super::super::row::{self, millis};
 use super::super::{CrawlTable, OutboxMessage, OutboxSettlement, Result, WorkerRecord};
 use super::connection::Connections;
@@ -54,9 +55,25 @@ pub(super) async fn outbox(pool: &PgPool, limit: u32) -> Result<Vec<OutboxMessag
     rows.iter().map(row::outbox).collect()
 }
 
-pub(super) async fn put_tables(pool: &PgPool, tables: &[CrawlTable]) -> Result<()> {
-    let mut connection = pool.acquire().await.map_err(unavailable("keep tables"))?;
-    put_tables_in(&mut connection, tables.iter()).await
+pub(super) async fn merge_tables(pool: &PgPool, tables: &[CrawlTable]) -> Result<()> {
+    let failed = unavailable("keep tables");
+    let mut transaction = pool.begin().await.map_err(&failed)?;
+    // A row that is not there cannot be locked: two jobs that register one table at once would lose a partition.
+    sqlx::query("lock table crawl_table in share row exclusive mode")
+        .execute(&mut *transaction)
+        .await
+        .map_err(&failed)?;
+    for table in tables {
+        let old = sqlx::query("select * from crawl_table where database = $1 and name = $2")
+            .bind(text(&table.database))
+            .bind(text(&table.name))
+            .fetch_optional(&mut *transaction)
+            .await
+            .map_err(&failed)?;
+        let old = old.as_ref().map(row::crawl_table).transpose()?;
+        put_tables_in(&mut transaction, std::iter::once(&merged(old.as_ref(), table))).await?;
+    }
+    transaction.commit().await.map_err(failed)
 }
 
 pub(super) async fn put_tables_in<'a>(

@@ -32,7 +32,7 @@ pub struct CrawlTable {
     pub partition_keys: Value,
     /// `[{"values":[...],"rows","bytes","files"}]`.
     pub partitions: Value,
-    /// Who found it: the crawler's name.
+    /// Who registered it: the crawler's or the job's name.
     pub crawler: String,
     /// When.
     pub updated_at: Timestamp,

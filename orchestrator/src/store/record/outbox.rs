@@ -49,7 +49,7 @@ impl std::str::FromStr for Delivery {
 pub struct OutboxMessage {
     /// The key.
     pub id: Uuid,
-    /// `sns`, `cloudwatch` or `webhook`.
+    /// `sns`, `cloudwatch` or `glue`.
     pub channel: String,
     /// What to send.
     pub payload: Value,

@@ -246,8 +246,8 @@ impl Store for SqliteStore {
         outbox::outbox(&self.readers, limit).await
     }
 
-    async fn put_tables(&self, tables: &[CrawlTable]) -> Result<()> {
-        outbox::put_tables(&mut *self.writer.lock().await, tables).await
+    async fn merge_tables(&self, tables: &[CrawlTable]) -> Result<()> {
+        outbox::merge_tables(&mut *self.writer.lock().await, tables).await
     }
 
     async fn tables(&self) -> Result<Vec<CrawlTable>> {

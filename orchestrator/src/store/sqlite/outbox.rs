@@ -6,6 +6,7 @@ use asl::Timestamp;
 use sqlx::{Connection, SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
 
+use super::super::catalog::merged;
 use super::super::row::{self, millis};
 use super::super::{CrawlTable, OutboxMessage, OutboxSettlement, Result, WorkerRecord};
 use super::{now, unavailable};
@@ -67,10 +68,19 @@ pub(super) async fn outbox(pool: &SqlitePool, limit: u32) -> Result<Vec<OutboxMe
     rows.iter().map(row::outbox).collect()
 }
 
-pub(super) async fn put_tables(writer: &mut SqliteConnection, tables: &[CrawlTable]) -> Result<()> {
+pub(super) async fn merge_tables(writer: &mut SqliteConnection, tables: &[CrawlTable]) -> Result<()> {
     let failed = unavailable("keep tables");
     let mut transaction = writer.begin_with("begin immediate").await.map_err(&failed)?;
-    put_tables_in(&mut transaction, tables.iter()).await?;
+    for table in tables {
+        let old = sqlx::query("select * from crawl_table where database = ? and name = ?")
+            .bind(table.database.clone())
+            .bind(table.name.clone())
+            .fetch_optional(&mut *transaction)
+            .await
+            .map_err(&failed)?;
+        let old = old.as_ref().map(row::crawl_table).transpose()?;
+        put_tables_in(&mut transaction, std::iter::once(&merged(old.as_ref(), table))).await?;
+    }
     transaction.commit().await.map_err(failed)
 }
 

@@ -1,10 +1,8 @@
-//! The crawler: looks at the curated tables and reports their schema and partitions, as a Glue crawler does.
+//! The crawler: looks at the curated tables and registers their schema and partitions, as a Glue crawler does.
 //!
 //! A table is a folder `<domain>/<table>` of the curated bucket with children `ds=…` or of another key; `compacted`,
 //! `quarantine` and whatever is hidden are not its data. The schema is that of the newest complete partition, the
-//! figures are those of each `_SUCCESS`. Nothing is written: the result's metric `tables` holds `[{database, name,
-//! location, columns, partition_keys, partitions: [{values, rows, bytes, files}]}]`, and the server that asked for the
-//! crawl puts it into its catalog.
+//! figures are those of each `_SUCCESS`. Nothing is written to the lake; the catalog is told what was found.
 //!
 //! Source: pipelines.md 1.9.
 
@@ -14,8 +12,8 @@ use std::io::Cursor;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use polars::prelude::{DataFrame, ParquetReader, Schema, SchemaExt, SerReader};
-use serde_json::{Value, json};
 
+use crate::catalog::{Catalog, CatalogColumn, CatalogPartition, TableDescription, TableFormat};
 use crate::job::{Code, Finish, JobContext, JobDefinition, JobError};
 use crate::lake::{Codec, Fingerprint, Folder, Object, SUCCESS_NAME, Success, hive_name, hive_value, is_data};
 
@@ -31,8 +29,6 @@ pub const CRAWLER: JobDefinition = JobDefinition {
 const FETCHES_AT_ONCE: usize = 16;
 /// A footer is at the end of a file and rarely larger.
 const FOOTER_BYTES: u64 = 1 << 20;
-/// What the partitions of all tables may take in the result: it travels as a task's output, which holds 256 KiB.
-const PARTITIONS_BYTES_MAX: usize = 200 * 1024;
 
 fn start(context: &JobContext) -> BoxFuture<'_, Result<Finish, JobError>> {
     crawl(context).boxed()
@@ -43,11 +39,11 @@ struct Found {
     domain: String,
     name: String,
     location: String,
-    columns: Value,
+    columns: Vec<CatalogColumn>,
     /// What the partitions are told apart by.
     key: String,
     /// Ascending by value.
-    partitions: Vec<Value>,
+    partitions: Vec<CatalogPartition>,
 }
 
 async fn crawl(context: &JobContext) -> Result<Finish, JobError> {
@@ -71,15 +67,15 @@ async fn crawl(context: &JobContext) -> Result<Finish, JobError> {
     for (domain, table) in targets {
         tables.extend(look(&root, domain, table).await?);
     }
-    let omitted = shorten(&mut tables);
-    if omitted > 0 {
-        context.warn(format!("the {omitted} oldest partitions are left out of the result, which would be too large"));
-    }
     let count = tables.len();
     let partitions: usize = tables.iter().map(|table| table.partitions.len()).sum();
     context.metric("partitions", partitions);
-    context.metric("partitions_omitted", omitted);
-    context.metric("tables", described(tables, &database, &prefix));
+    // There whether tables were found or not: nothing found is a result, too.
+    context.metric("tables", Vec::<String>::new());
+    let catalog = Catalog::from_env().await?;
+    for table in described(tables, &database, &prefix) {
+        catalog.register(context, &table).await?;
+    }
     Ok(Finish::succeeded(format!("found {count} table(s) with {partitions} partition(s) in `{}`", root.uri())))
 }
 
@@ -135,7 +131,7 @@ async fn look(root: &Folder, domain: String, table: String) -> Result<Option<Fou
     Ok(Some(Found {
         domain,
         name: table,
-        location: format!("{}/", folder.uri()),
+        location: folder.uri(),
         columns,
         key,
         partitions: days.iter().map(Day::described).collect(),
@@ -174,14 +170,19 @@ impl Day {
         Ok(Some(Self { value, rows: None, files }).filter(|day| !day.files.is_empty()))
     }
 
-    fn described(&self) -> Value {
-        let bytes: u64 = self.files.iter().map(|(_, bytes)| bytes).sum();
-        json!({ "values": [self.value], "rows": self.rows, "bytes": bytes, "files": self.files.len() })
+    fn described(&self) -> CatalogPartition {
+        CatalogPartition {
+            values: vec![self.value.clone()],
+            location: None,
+            rows: self.rows,
+            bytes: self.files.iter().map(|(_, bytes)| bytes).sum(),
+            files: self.files.len() as u64,
+        }
     }
 }
 
-/// `[{name, type}]` of the first file of a partition, from its footer.
-async fn columns(partition: &Folder, day: &Day) -> Result<Value, JobError> {
+/// The columns of the first file of a partition, from its footer.
+async fn columns(partition: &Folder, day: &Day) -> Result<Vec<CatalogColumn>, JobError> {
     let (name, size_bytes) = &day.files[0];
     let unreadable = |why: String| {
         let uri = partition.uri_of(name);
@@ -201,42 +202,25 @@ async fn columns(partition: &Folder, day: &Day) -> Result<Value, JobError> {
         Err(error) => return Err(unreadable(error.to_string())),
     };
     let fingerprint = Fingerprint::of(&DataFrame::empty_with_schema(&schema), Codec::Zstd).map_err(unreadable)?;
-    Ok(json!(fingerprint.columns))
+    Ok(fingerprint.columns.into_iter().map(|column| CatalogColumn::new(column.name, column.kind)).collect())
 }
 
-/// Leaves out the oldest partitions until the rest fits; how many went.
-fn shorten(tables: &mut [Found]) -> usize {
-    let share = PARTITIONS_BYTES_MAX / tables.len().max(1);
-    let mut omitted = 0;
-    for table in tables {
-        let mut bytes = 0;
-        let fits = |partition: &&Value| {
-            bytes += partition.to_string().len() + 1;
-            bytes <= share
-        };
-        let kept = table.partitions.iter().rev().take_while(fits).count();
-        let gone = table.partitions.len() - kept;
-        table.partitions.drain(..gone);
-        omitted += gone;
-    }
-    omitted
-}
-
-/// Tables as the catalog keeps them. Two domains may have a table of the same name: their names then tell the domain.
-fn described(tables: Vec<Found>, database: &str, prefix: &str) -> Value {
+/// Tables as the catalog takes them. Two domains may have a table of the same name: their names then tell the domain.
+fn described(tables: Vec<Found>, database: &str, prefix: &str) -> Vec<TableDescription> {
     let mut seen = BTreeSet::new();
     let twice: BTreeSet<String> =
         tables.iter().filter(|table| !seen.insert(table.name.clone())).map(|table| table.name.clone()).collect();
     let described = tables.into_iter().map(|table| {
         let name = if twice.contains(&table.name) { format!("{}_{}", table.domain, table.name) } else { table.name };
-        json!({
-            "database": database,
-            "name": format!("{prefix}{name}").to_lowercase(),
-            "location": table.location,
-            "columns": table.columns,
-            "partition_keys": [{ "name": table.key, "type": "string" }],
-            "partitions": table.partitions,
-        })
+        TableDescription {
+            database: database.to_lowercase(),
+            name: format!("{prefix}{name}").to_lowercase(),
+            location: table.location,
+            columns: table.columns,
+            partition_keys: vec![CatalogColumn::new(table.key, "string")],
+            partitions: table.partitions,
+            format: TableFormat::Parquet,
+        }
     });
     described.collect()
 }
@@ -244,6 +228,7 @@ fn described(tables: Vec<Found>, database: &str, prefix: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use polars::prelude::df;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::job::{JobStatus, run_job_on};
@@ -344,37 +329,17 @@ mod tests {
     }
 
     #[test]
-    fn a_long_history_is_cut_at_its_old_end() {
-        let partition = |n: usize| json!({ "values": [format!("{n:010}")], "rows": 1, "bytes": 1, "files": 1 });
-        let table = |partitions: usize| Found {
-            domain: "d".to_owned(),
-            name: "t".to_owned(),
-            location: String::new(),
-            columns: json!([]),
-            key: "ds".to_owned(),
-            partitions: (0..partitions).map(partition).collect(),
-        };
-        let mut tables = vec![table(10), table(5_000)];
-        let omitted = shorten(&mut tables);
-        assert_eq!(tables[0].partitions.len(), 10);
-        assert_eq!(omitted + tables[1].partitions.len(), 5_000);
-        assert_eq!(tables[1].partitions.last(), Some(&partition(4_999)));
-        let bytes: usize = tables[1].partitions.iter().map(|partition| partition.to_string().len() + 1).sum();
-        assert!(bytes <= PARTITIONS_BYTES_MAX / 2 && omitted > 0, "{bytes}");
-    }
-
-    #[test]
     fn tables_of_one_name_tell_their_domain() {
         let table = |domain: &str, name: &str| Found {
             domain: domain.to_owned(),
             name: name.to_owned(),
             location: String::new(),
-            columns: json!([]),
+            columns: Vec::new(),
             key: "ds".to_owned(),
             partitions: Vec::new(),
         };
         let tables = described(vec![table("a", "x"), table("b", "x"), table("b", "y")], "db", "curated_");
-        let names: Vec<&Value> = tables.as_array().unwrap().iter().map(|table| &table["name"]).collect();
+        let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
         assert_eq!(names, ["curated_a_x", "curated_b_x", "curated_y"]);
     }
 }
