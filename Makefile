@@ -3,7 +3,7 @@
 
 CONFORMANCE ?= ../shared/conformance
 
-.PHONY: help up test lint conformance bench setup
+.PHONY: help up test lint conformance bench bench-jobs setup
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -27,6 +27,10 @@ conformance: setup ## replay the recorded cases of the real service; CONFORMANCE
 bench: setup ## measure speed on a Postgres of its own (docs/performance.md); BENCH=<flags of stepwell bench>
 	cargo build --release --locked --bin stepwell
 	"$$(tests/support/venv.sh)/python" tests/support/bench.py "$${CARGO_TARGET_DIR:-target}/release/stepwell" $(BENCH)
+
+bench-jobs: ## measure jobs beside polars-python and DuckDB (docs/performance.md); BENCH=<flags of tests/bench>
+	cargo build --release --locked --bin stepwell
+	"$$(STEPWELL_VENV=$(CURDIR)/.venv-bench tests/support/venv.sh tests/bench/requirements.txt)/python" tests/bench "$${CARGO_TARGET_DIR:-target}/release/stepwell" $(BENCH)
 
 setup: ## only install what the tests need
 	@tests/support/setup.sh

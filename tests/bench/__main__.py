@@ -10,10 +10,11 @@ import pathlib
 import tempfile
 
 import compaction
+import fact_sales
 import indicators
 from harness import raise_open_files
 
-BENCHES = {"compaction": compaction.bench, "indicators": indicators.bench}
+BENCHES = {"compaction": compaction.bench, "fact_sales": fact_sales.bench, "indicators": indicators.bench}
 
 
 def main():

@@ -65,7 +65,7 @@ def python(source, *arguments):
 
 def limit_memory(mib):
     """Environment under which engines are told how much memory they may take."""
-    return {"STEPWELL_JOB_MEMORY_MB": str(mib)}
+    return {"STEPWELL_QUERY_MEMORY_MIB": str(mib)}
 
 
 def raise_open_files():

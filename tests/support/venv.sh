@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Makes `.venv` (or $STEPWELL_VENV) with what requirements.txt names, if it is not there yet, and prints the folder of its
-# programs. Safe to run from several tests at once; nothing else is touched.
+# Makes `.venv` (or $STEPWELL_VENV) with what requirements.txt (or the file given) names, if it is not there yet, and prints the
+# folder of its programs. Safe to run from several tests at once; nothing else is touched.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 venv=${STEPWELL_VENV:-$root/.venv}
-requirements=$root/tests/support/requirements.txt
+requirements=${1:-$root/tests/support/requirements.txt}
 installed=$venv/requirements.installed
 # Only a folder with this file in it is this script's to remove.
 mark=$venv/.made-by-stepwell-tests
@@ -14,7 +14,7 @@ exec 9>"$venv.lock"
 flock 9
 
 if ! cmp -s "$requirements" "$installed" || ! "$venv/bin/python" -c '' 2>/dev/null; then
-    echo "Installing what requirements.txt names into $venv" >&2
+    echo "Installing what $requirements names into $venv" >&2
     if [ -e "$mark" ] || [ -e "$installed" ]; then
         rm -rf "$venv"
     elif [ -e "$venv" ] && [ -n "$(ls -A "$venv")" ]; then

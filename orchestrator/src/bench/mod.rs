@@ -54,11 +54,12 @@ pub async fn run(args: &BenchArgs) -> anyhow::Result<()> {
     let server = ServerProcess::start(&database_url).await?;
     let load = Load::new(server.address(), args)?;
     let chain = load.pass_chain().await?;
+    let transitions = chain * load::CHAIN_STATES as f64;
     println!(
         "pass-chain            {:>10.0} executions/s = {:.0} state transitions/s, {:.2} of the raw rate ({} executions, {} clients)",
         chain,
-        chain * load::CHAIN_STATES as f64,
-        chain / raw.rows_per_second,
+        transitions,
+        transitions / raw.rows_per_second,
         args.executions,
         args.clients
     );

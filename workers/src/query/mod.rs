@@ -1,7 +1,7 @@
 //! SQL over the lake, in bounded memory.
 //!
 //! A [`Query`] is a DataFusion session of one job: tables over Parquet objects and Delta tables, named intermediate results,
-//! statements with parameters. Memory is what `STEPWELL_JOB_MEMORY_MB` allows; sorts, aggregations and kept results beyond
+//! statements with parameters. Memory is what `STEPWELL_QUERY_MEMORY_MIB` allows; sorts, aggregations and kept results beyond
 //! it go to a temporary folder that is removed with the session. What a job publishes it takes as [`Rows`] and hands to
 //! [`crate::lake::publish`] or [`crate::lake::delta`].
 //!
@@ -60,7 +60,7 @@ impl std::fmt::Debug for Query {
 }
 
 impl Query {
-    /// A session with the memory that `STEPWELL_JOB_MEMORY_MB` allows ([`MEMORY_MB_DEFAULT`] without it).
+    /// A session with the memory that `STEPWELL_QUERY_MEMORY_MIB` allows ([`MEMORY_MB_DEFAULT`] without it).
     ///
     /// # Errors
     /// `PRE_VALIDATION_FAILED` if the variable is no number, `STORAGE_ERROR` without a temporary folder.

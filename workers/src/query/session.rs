@@ -19,7 +19,7 @@ use crate::job::{Code, JobError};
 use crate::lake::Folder;
 
 /// How much memory, in MiB, a job's statements may use.
-pub const MEMORY_VARIABLE: &str = "STEPWELL_JOB_MEMORY_MB";
+pub const MEMORY_VARIABLE: &str = "STEPWELL_QUERY_MEMORY_MIB";
 /// The allowance without the variable.
 pub const MEMORY_MB_DEFAULT: u64 = 1024;
 /// Below this nothing sorts.

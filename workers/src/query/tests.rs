@@ -277,7 +277,7 @@ async fn more_data_than_memory_is_spilled() {
 
     let joined = "select count(*) as n from wide a join wide b on a.k = b.k";
     let error = query.json(joined, &[]).await.unwrap_err();
-    assert!(error.message.contains("STEPWELL_JOB_MEMORY_MB"), "{error}");
+    assert!(error.message.contains("STEPWELL_QUERY_MEMORY_MIB"), "{error}");
     assert_eq!(query.merge_joins().json(joined, &[]).await.unwrap()[0]["n"], 400_000);
 }
 
