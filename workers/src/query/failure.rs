@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 
 use deltalake::datafusion::error::DataFusionError;
+use deltalake::parquet::errors::ParquetError;
 
 use super::session::{MEMORY_VARIABLE, memory_mb};
 use crate::job::{Code, JobError};
@@ -24,9 +25,13 @@ pub(super) fn failure(what: &str, error: &(dyn StdError + 'static)) -> JobError 
         );
         return JobError::new(Code::UnexpectedError, message);
     }
-    let code = match find::<object_store::Error>(error) {
-        Some(_) => Code::StorageError,
-        None => Code::UnexpectedError,
+    let code = if find::<object_store::Error>(error).is_some() {
+        Code::StorageError
+    } else if find::<ParquetError>(error).is_some() {
+        // The file is torn or no Parquet: reading it again gives the same.
+        Code::SchemaValidationFailed
+    } else {
+        Code::UnexpectedError
     };
     JobError::new(code, format!("{what}: {}", chain(error)))
 }
