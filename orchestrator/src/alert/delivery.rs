@@ -60,7 +60,7 @@ impl Delivery {
 
     /// Delivers until `shutdown`.
     pub async fn run(&self, shutdown: CancellationToken) {
-        let mut changes = self.engine.changes();
+        let mut ends = self.engine.ends();
         loop {
             match self.deliver_due().await {
                 Ok(0) => {}
@@ -72,19 +72,9 @@ impl Delivery {
                     );
                 }
             }
-            let look = tokio::time::sleep(LOOK);
-            tokio::pin!(look);
-            loop {
-                tokio::select! {
-                    () = &mut look => break,
-                    () = shutdown.cancelled() => return,
-                    // An execution that ended may have left a message; any other hint is not about the outbox.
-                    hint = changes.recv() => match hint {
-                        Ok(Hint::Execution { ended: true, .. }) => break,
-                        Ok(_) => {}
-                        Err(_) => { look.as_mut().await; break }
-                    },
-                }
+            tokio::select! {
+                () = ends.next(LOOK) => {}
+                () = shutdown.cancelled() => return,
             }
         }
     }

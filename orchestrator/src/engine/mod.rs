@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `turn` | one stimulus after another: load, decide, commit |
 //! | `draft` | what a round of deciding comes to |
+//! | `ends` | waiting for executions to end, for what an end may leave to do |
 //! | `settle`, `patience` | commits whose answer is certain, whatever the connection does |
 //! | `committer` | folds the commits of all turns into one transaction |
 //! | `snapshot` | long executions without a long replay |
@@ -27,6 +28,7 @@ mod clock;
 mod committer;
 mod dispatch;
 mod draft;
+mod ends;
 mod error;
 mod give_up;
 mod hooks;

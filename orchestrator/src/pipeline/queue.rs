@@ -14,12 +14,10 @@ use crate::store::{self, Hint, LedgerChange, LedgerRow, Outcome, QueuedRun, Stor
 
 /// How often the ledger is looked at when nothing rings: what another node left is found then.
 const LOOK: Duration = Duration::from_secs(5);
-/// The shortest pause between two looks, however many executions end meanwhile.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// Starts queued runs whose turn has come, until `shutdown`.
 pub async fn run(engine: Engine, shutdown: CancellationToken) {
-    let mut changes = engine.changes();
+    let mut ends = engine.ends();
     loop {
         if let Err(error) = start_due(&engine).await {
             tracing::warn!(
@@ -27,25 +25,10 @@ pub async fn run(engine: Engine, shutdown: CancellationToken) {
                 "Queued runs cannot be started; it is tried again"
             );
         }
-        let look = tokio::time::sleep(LOOK);
-        tokio::pin!(look);
-        loop {
-            tokio::select! {
-                () = &mut look => break,
-                () = shutdown.cancelled() => return,
-                hint = changes.recv() => match hint {
-                    Ok(Hint::Execution { ended: true, .. }) => break,
-                    Ok(_) => {}
-                    // Hints were missed, perhaps one that counts.
-                    Err(_) => break,
-                },
-            }
-        }
         tokio::select! {
-            () = tokio::time::sleep(PAUSE) => {}
+            () = ends.next(LOOK) => {}
             () = shutdown.cancelled() => return,
         }
-        changes = changes.resubscribe();
     }
 }
 
