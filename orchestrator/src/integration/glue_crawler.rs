@@ -4,7 +4,7 @@
 //! the crawler's state and its last crawl are read from that execution. The tables it finds go into the local catalog
 //! in the commit of its end.
 
-use asl::{Failure, Timestamp};
+use asl::Failure;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -13,10 +13,7 @@ use super::aws_crawler;
 use super::call::{Call, Outcome};
 use super::catalog::registered_tables;
 use crate::engine::{Ending, Engine, Place, StartError, StartRequest};
-use crate::store::{
-    self, CrawlTable, ExecutionFilter, ExecutionRecord, ExecutionStatus, Page, RevisionRecord, StateMachineRecord,
-    StateMachineStatus, StateMachineType,
-};
+use crate::store::{self, CrawlTable, ExecutionFilter, ExecutionRecord, ExecutionStatus, Page, StateMachineRecord};
 
 /// The machine that crawls.
 const MACHINE: &str = "stepwell-crawler";
@@ -194,35 +191,14 @@ async fn ensure_machine(engine: &Engine) -> store::Result<String> {
             engine.forget_machine(&arn);
         }
         None => {
-            let created = store.create_state_machine(&new_machine(&arn, &engine.config().account, now)).await;
+            let machine = StateMachineRecord::plain(&arn, MACHINE, DEFINITION, &engine.config().account, now);
+            let created = store.create_state_machine(&machine).await;
             if !matches!(created, Err(store::Error::Exists(_))) {
                 created?;
             }
         }
     }
     Ok(arn)
-}
-
-fn new_machine(arn: &str, account: &str, now: Timestamp) -> StateMachineRecord {
-    StateMachineRecord {
-        arn: arn.to_owned(),
-        name: MACHINE.to_owned(),
-        kind: StateMachineType::Standard,
-        status: StateMachineStatus::Active,
-        created_at: now,
-        revision: RevisionRecord {
-            id: Uuid::now_v7(),
-            state_machine_arn: arn.to_owned(),
-            number: 1,
-            definition: DEFINITION.to_owned(),
-            role_arn: format!("arn:aws:iam::{account}:role/stepwell"),
-            logging: json!({ "level": "OFF", "includeExecutionData": false }),
-            tracing: json!({ "enabled": false }),
-            encryption: Value::Null,
-            created_at: now,
-        },
-        tags: json!([]),
-    }
 }
 
 /// The tables that a crawl found, if `ending` is one that succeeded.

@@ -9,15 +9,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use asl::StateMachine;
-use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{Pipeline, Registry, Sheet};
 use crate::engine::Engine;
-use crate::store::{
-    self, Hint, PipelineRecord, RevisionRecord, StateMachineRecord, StateMachineStatus, StateMachineType,
-};
+use crate::store::{self, Hint, PipelineRecord, StateMachineRecord, StateMachineStatus};
 
 /// How often the folder is looked at: soon enough for somebody who edits, and nothing to a disk.
 const LOOK: Duration = Duration::from_secs(2);
@@ -193,7 +190,9 @@ impl Folder {
         // More than once: another node may create or update it at this moment.
         for _ in 0..PUT_ATTEMPTS_MAX {
             let Some(mut machine) = store.state_machine(&arn).await? else {
-                let created = store.create_state_machine(&self.new_machine(&arn, name, definition)).await;
+                let account = &self.engine.config().account;
+                let machine = StateMachineRecord::plain(&arn, name, definition, account, self.engine.now());
+                let created = store.create_state_machine(&machine).await;
                 match created {
                     Err(store::Error::Exists(_)) => continue,
                     other => other?,
@@ -218,30 +217,6 @@ impl Folder {
             return Ok(arn);
         }
         Err(ApplyError::Deleting(arn))
-    }
-
-    fn new_machine(&self, arn: &str, name: &str, definition: &str) -> StateMachineRecord {
-        let now = self.engine.now();
-        let account = &self.engine.config().account;
-        StateMachineRecord {
-            arn: arn.to_owned(),
-            name: name.to_owned(),
-            kind: StateMachineType::Standard,
-            status: StateMachineStatus::Active,
-            created_at: now,
-            revision: RevisionRecord {
-                id: Uuid::now_v7(),
-                state_machine_arn: arn.to_owned(),
-                number: 1,
-                definition: definition.to_owned(),
-                role_arn: format!("arn:aws:iam::{account}:role/stepwell"),
-                logging: json!({ "level": "OFF", "includeExecutionData": false }),
-                tracing: json!({ "enabled": false }),
-                encryption: Value::Null,
-                created_at: now,
-            },
-            tags: json!([]),
-        }
     }
 
     fn note(&self, name: &str, error: &ApplyError) {

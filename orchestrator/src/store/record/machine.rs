@@ -2,7 +2,7 @@
 
 use asl::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// `STANDARD` or `EXPRESS`.
@@ -42,6 +42,32 @@ pub struct StateMachineRecord {
     pub revision: RevisionRecord,
     /// Tags, `[{"key","value"}]`.
     pub tags: Value,
+}
+
+impl StateMachineRecord {
+    /// A standard machine at its first revision, without logging, tracing, encryption and tags; its role is one of
+    /// `account`'s that nobody asks for.
+    pub fn plain(arn: &str, name: &str, definition: &str, account: &str, now: Timestamp) -> StateMachineRecord {
+        StateMachineRecord {
+            arn: arn.to_owned(),
+            name: name.to_owned(),
+            kind: StateMachineType::Standard,
+            status: StateMachineStatus::Active,
+            created_at: now,
+            revision: RevisionRecord {
+                id: Uuid::now_v7(),
+                state_machine_arn: arn.to_owned(),
+                number: 1,
+                definition: definition.to_owned(),
+                role_arn: format!("arn:aws:iam::{account}:role/stepwell"),
+                logging: json!({ "level": "OFF", "includeExecutionData": false }),
+                tracing: json!({ "enabled": false }),
+                encryption: Value::Null,
+                created_at: now,
+            },
+            tags: json!([]),
+        }
+    }
 }
 
 /// One revision of a state machine: what an execution runs on to its end.
