@@ -18,6 +18,7 @@ json = pl.scan_ndjson(sorted(glob.glob(folder + "/*.json")), schema=columns)
 csv = pl.scan_csv(sorted(glob.glob(folder + "/*.csv")), schema=columns)
 rows = pl.concat([json, csv]).with_columns(pl.col("timestamp").str.to_datetime("%+", time_zone="UTC", time_unit="us"))
 rows.sort("symbol", "timestamp").sink_parquet(out, compression="zstd")
+durable(out)
 """
 
 DUCKDB = """
@@ -29,6 +30,7 @@ duckdb.sql(f\"\"\"copy (
     union all by name
     select * from read_csv('{folder}/*.csv', header = true, columns = {columns})
     order by symbol, timestamp) to '{out}' (format parquet, codec zstd)\"\"\")
+durable(out)
 """
 
 
@@ -86,5 +88,5 @@ def bench(binary, place, rounds, scale):
             Contestant("duckdb", python(DUCKDB, folder, place / "duckdb.parquet"), lambda: result(place / "duckdb.parquet")),
         ],
         rounds,
-        place / "log",
+        place,
     )

@@ -1,7 +1,7 @@
 """fact_sales: 50 M sales rows in 2,000 files, by date; hash and newest row per transaction, beside DuckDB and polars-python.
 
-Everybody is told to stay within 1 GiB where it can be told: stepwell and DuckDB. polars has no such setting and no MD5: it only
-deduplicates and sorts, which is less work than the others do.
+Everybody is told to stay within 1 GiB where it can be told: stepwell and DuckDB. polars has no such setting and no MD5: it
+hashes the same text with the 64-bit hash it has, which is less work than the others do.
 """
 import datetime
 
@@ -31,17 +31,24 @@ for folder in sorted(glob.glob(processed + "/date=*")):
                 coalesce(customer_id, ''))) row_hash
                 from read_parquet('{folder}/*.parquet', hive_partitioning = false)) h)
         where newness = 1 order by transaction_id) to '{place}/part.parquet' (format parquet, codec snappy)\"\"\")
+    durable(place + "/part.parquet")
 """
 
 POLARS = """
 import sys, glob, os, polars as pl
+from polars import col as c
 processed, out = sys.argv[1:3]
+def text(e): return e.fill_null("")
+said = pl.concat_str([text(c.store_id), text(c.timestamp.dt.strftime("%Y-%m-%d %H:%M:%S")), text(c.item_id), text(c.item_category),
+    text(c.quantity.cast(pl.String)), text(c.unit_price.cast(pl.String)), text(c.revenue.cast(pl.String)), text(c.payment_method),
+    text(c.customer_id)], separator="||")
 for folder in sorted(glob.glob(processed + "/date=*")):
     place = f"{out}/{os.path.basename(folder)}"
     os.makedirs(place, exist_ok=True)
-    rows = pl.scan_parquet(folder + "/*.parquet", hive_partitioning=False)
-    rows = rows.sort("transaction_id", "ingest_ts", "source_file").unique("transaction_id", keep="last", maintain_order=True)
-    rows.sink_parquet(place + "/part.parquet", compression="snappy")
+    rows = pl.scan_parquet(folder + "/*.parquet", hive_partitioning=False).with_columns(row_hash=said.hash())
+    rows = rows.sort("transaction_id", "ingest_ts", "source_file", "ingest_run_id", "row_hash")
+    rows.unique("transaction_id", keep="last", maintain_order=True).sink_parquet(place + "/part.parquet", compression="snappy")
+    durable(place + "/part.parquet")
 """
 
 
@@ -74,10 +81,10 @@ def generate(folder, scale):
 def result(folder, hashed):
     """Rows, revenue, and what all hashes come to together."""
     files = f"'{folder}/date=*/*.parquet'"
-    rows, revenue = duckdb.sql(f"select count(*), round(sum(revenue), 0) from read_parquet({files}, hive_partitioning = false)").fetchone()
+    rows, revenue = duckdb.sql(f"select count(*), round(sum(revenue), 0) from read_parquet({files}, hive_partitioning = false)").fetchall()[0]
     facts = {"rows": rows, "revenue": revenue}
     if hashed:
-        total = duckdb.sql(f"select bit_xor(hash(row_hash)) from read_parquet({files}, hive_partitioning = false)").fetchone()[0]
+        total = duckdb.sql(f"select bit_xor(hash(row_hash)) from read_parquet({files}, hive_partitioning = false)").fetchall()[0][0]
         if HASHES.setdefault("all", total) != total:
             raise SystemExit(f"{folder}: the row hashes are not the same as those of the contestant before")
     return facts
@@ -101,5 +108,5 @@ def bench(binary, place, rounds, scale):
             Contestant("polars-python", python(POLARS, processed, place / "polars"), lambda: result(place / "polars", False)),
         ],
         rounds,
-        place / "log",
+        place,
     )

@@ -1,52 +1,85 @@
 """Runs contestants in processes of their own, in turns, and prints what they took."""
 import json
 import os
+import pathlib
 import resource
 import statistics
 import subprocess
 import sys
-import time
+
+LAUNCH = pathlib.Path(__file__).with_name("launch.py")
+
+# What stepwell publishes as plain files is durable before it is visible; so is what the others write.
+PRELUDE = """
+import os
+def durable(path):
+    file = os.open(path, os.O_RDONLY)
+    os.fsync(file)
+    os.close(file)
+"""
 
 
 class Contestant:
-    """One way to do the work: a command, and what has to be true of its output afterwards."""
+    """One way to do the work: a command, and what has to be true of its output afterwards.
 
-    def __init__(self, name, command, check, environment=None):
+    `check` gives facts that must be the same for all; `prepare` runs before each run and is not measured; `timing` takes the
+    seconds out of what the command printed, where the whole process is not what is compared.
+    """
+
+    def __init__(self, name, command, check=dict, environment=None, prepare=None, timing=None):
         self.name = name
         self.command = [str(word) for word in command]
         self.check = check
-        self.environment = dict(os.environ, **(environment or {}))
+        self.environment = environment or {}
+        self.prepare = prepare
+        self.timing = timing
         self.seconds = []
         self.peak_mib = []
         self.facts = None
 
-    def run(self, log):
-        """One run: wall time of the whole process (an engine in Python is started like ours) and its peak memory."""
-        started = time.monotonic()
-        child = subprocess.Popen(self.command, env=self.environment, stdout=log, stderr=subprocess.STDOUT)
-        _, status, usage = os.wait4(child.pid, 0)
-        # Popen must not wait for a process that is gone already.
-        child.returncode = os.waitstatus_to_exitcode(status)
-        elapsed = time.monotonic() - started
-        if child.returncode != 0:
-            raise SystemExit(f"{self.name} ended with {child.returncode}; see {log.name}")
-        self.seconds.append(elapsed)
-        self.peak_mib.append(usage.ru_maxrss / 1024)
+    def run(self, place):
+        """One run, judged."""
+        if self.prepare:
+            self.prepare()
+        ran = run(self.command, place / f"{self.name}.log", self.environment)
+        self.seconds.append(self.timing(ran["output"]) if self.timing else ran["seconds"])
+        self.peak_mib.append(ran["peak_mib"])
         facts = self.check()
         if self.facts not in (None, facts):
             raise SystemExit(f"{self.name} gave {facts}, before it gave {self.facts}")
         self.facts = facts
 
 
-def compare(title, contestants, rounds, log_path):
-    """Runs everybody `rounds` times, one after the other in each round; the results must be the same for all."""
-    with open(log_path, "ab") as log:
-        for _ in range(rounds):
-            for contestant in contestants:
-                contestant.run(log)
+def run(command, log, environment):
+    """Runs a command to its end: wall seconds of the whole process (an engine in Python is started like ours), peak memory,
+    output. A job of ours also says itself what it took, and must not say another peak than the system."""
+    report = log.with_suffix(".json")
+    with open(log, "wb") as output:
+        launched = [sys.executable, "-I", "-S", str(LAUNCH), str(report), *map(str, command)]
+        subprocess.run(launched, env=dict(os.environ, **environment), stdout=output, stderr=subprocess.STDOUT, check=True)
+    ran = json.loads(report.read_text(encoding="utf-8"))
+    ran["output"] = log.read_text(encoding="utf-8", errors="replace")
+    if ran["status"] != 0:
+        raise SystemExit(f"{' '.join(map(str, command))[:400]} ended with {ran['status']}:\n{ran['output'][-3000:]}")
+    if str(command[1]) == "job":
+        ran["result"] = json.loads(ran["output"].rstrip().rsplit("\n", 1)[-1])
+        said = ran["result"]["metrics"]["peak_memory_bytes"] / (1 << 20)
+        if abs(said - ran["peak_mib"]) > 0.05 * ran["peak_mib"] + 2:
+            raise SystemExit(f"{command[2]} says its peak was {said:.0f} MiB, the system {ran['peak_mib']:.0f}")
+    return ran
+
+
+def compare(title, contestants, rounds, place, verify=None):
+    """Runs everybody `rounds` times, in another order each round; the facts must be the same for all. `verify` looks at what
+    all of them have left."""
+    for number in range(rounds):
+        for turn in range(len(contestants)):
+            contestants[(number + turn) % len(contestants)].run(place)
     facts = {json.dumps(contestant.facts, sort_keys=True) for contestant in contestants}
     if len(facts) > 1:
         raise SystemExit(f"{title}: not the same result: {[(c.name, c.facts) for c in contestants]}")
+    if verify:
+        verify()
     ours = statistics.median(contestants[0].seconds)
     print(f"{title}: {contestants[0].facts}, median of {rounds}")
     for contestant in contestants:
@@ -60,11 +93,11 @@ def compare(title, contestants, rounds, log_path):
 
 def python(source, *arguments):
     """A contestant's command: a Python program given as text."""
-    return [sys.executable, "-c", source, *arguments]
+    return [sys.executable, "-c", PRELUDE + source, *arguments]
 
 
 def limit_memory(mib):
-    """Environment under which engines are told how much memory they may take."""
+    """Environment under which a job is told how much memory its statements may take."""
     return {"STEPWELL_QUERY_MEMORY_MIB": str(mib)}
 
 

@@ -63,6 +63,7 @@ rows = pl.scan_parquet(folder + "/ds=*/*.parquet", hive_partitioning=True, try_p
 for stage in (first, second, third):
     rows = rows.with_columns(**{name: e.over(S) for name, e in stage.items()})
 rows.filter(c("date") == pl.lit(day).str.to_date()).sort(S).collect().write_parquet(out, compression="zstd")
+durable(out)
 """
 
 
@@ -111,5 +112,5 @@ def bench(binary, place, rounds, scale):
             Contestant("polars-python", python(POLARS, prices, LAST, place / "polars.parquet"), lambda: result(place / "polars.parquet", same)),
         ],
         rounds,
-        place / "log",
+        place,
     )
