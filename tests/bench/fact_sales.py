@@ -82,7 +82,10 @@ def result(folder, hashed):
     """Rows, revenue, and what all hashes come to together."""
     files = f"'{folder}/date=*/*.parquet'"
     rows, revenue = duckdb.sql(f"select count(*), round(sum(revenue), 0) from read_parquet({files}, hive_partitioning = false)").fetchall()[0]
-    facts = {"rows": rows, "revenue": revenue}
+    before = "lag(transaction_id) over (partition by filename order by file_row_number)"
+    files_in_order = f"read_parquet({files}, hive_partitioning = false, filename = true, file_row_number = true)"
+    misplaced = f"select count(*) from (select transaction_id < {before} as less from {files_in_order}) where less"
+    facts = {"rows": rows, "revenue": revenue, "misplaced": duckdb.sql(misplaced).fetchall()[0][0]}
     if hashed:
         total = duckdb.sql(f"select bit_xor(hash(row_hash)) from read_parquet({files}, hive_partitioning = false)").fetchall()[0][0]
         if HASHES.setdefault("all", total) != total:
