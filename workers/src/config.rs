@@ -9,6 +9,8 @@ use std::time::Duration;
 use clap::Args;
 use url::Url;
 
+use crate::query::{RemoteError, check_remote};
+
 /// Where `stepwell serve` listens unless told otherwise: the port of Step Functions Local.
 pub const DEFAULT_ENDPOINT: &str = "http://127.0.0.1:8083";
 
@@ -64,6 +66,10 @@ pub struct Config {
     /// Memory a job may hold resident before it is stopped, in MiB [default: no limit]
     #[arg(long, env = "STEPWELL_JOB_MEMORY_MIB")]
     pub job_memory_mib: Option<u64>,
+
+    /// Spark Connect endpoint (sc://host:port) for the jobs that sheets bind to Spark [default: none are served]
+    #[arg(long, env = "STEPWELL_SPARK_REMOTE", hide_env_values = true)]
+    pub spark_remote: Option<String>,
 
     /// Threads a job computes with [default: the number of cores]
     #[arg(long, env = "STEPWELL_JOB_THREADS")]
@@ -141,6 +147,9 @@ pub enum ConfigError {
         /// What is wrong with it.
         why: String,
     },
+    /// The Spark endpoint cannot be used.
+    #[error(transparent)]
+    Spark(#[from] RemoteError),
     /// The running program cannot be found, so no job could be started.
     #[error("cannot find this program's own file to start jobs with; give `--executable`")]
     Executable(#[source] std::io::Error),
@@ -173,6 +182,8 @@ pub struct Settings {
     pub storage_root: Option<String>,
     /// Resident bytes a job may hold.
     pub job_memory_bytes_max: Option<u64>,
+    /// Where jobs that are bound to Spark have their SQL run; handed to their processes and to no others.
+    pub spark_remote: Option<String>,
     /// Handed to children as `POLARS_MAX_THREADS`.
     pub job_threads: Option<usize>,
     /// Further attempts after a retryable failure.
@@ -230,6 +241,10 @@ impl Config {
             Some(executable) => executable,
             None => std::env::current_exe().map_err(ConfigError::Executable)?,
         };
+        let spark_remote = self.spark_remote.map(|remote| remote.trim().to_owned()).filter(|remote| !remote.is_empty());
+        if let Some(remote) = &spark_remote {
+            check_remote(remote)?;
+        }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         // Ten seconds on AWS, where every heartbeat counts against the account's request rate.
         let heartbeat_seconds = self.heartbeat_seconds.unwrap_or(if self.aws { 10.0 } else { 2.0 });
@@ -246,6 +261,7 @@ impl Config {
             only: self.only.into_iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect(),
             storage_root: self.storage_root,
             job_memory_bytes_max: self.job_memory_mib.map(|mib| mib.saturating_mul(1 << 20)),
+            spark_remote,
             job_threads: self.job_threads.map(|threads| parse_count("job-threads", threads)).transpose()?,
             job_retries: self.job_retries,
             function_timeout: parse_seconds("function-timeout-seconds", self.function_timeout_seconds)?,
@@ -355,6 +371,7 @@ mod tests {
             (["--env", ""], "--env"),
             (["--heartbeat-seconds", "0"], "--heartbeat-seconds"),
             (["--drain-seconds", "nan"], "--drain-seconds"),
+            (["--spark-remote", "localhost:15002"], "--spark-remote"),
         ] {
             let refusal = resolve(&flags).expect_err(flag).to_string();
             assert!(refusal.contains(flag), "{flags:?}: {refusal}");

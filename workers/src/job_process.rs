@@ -14,6 +14,7 @@ use crate::completion::complete;
 use crate::input::{job_arguments, job_run_id};
 use crate::logs::JobLog;
 use crate::outcome::{Failure, Outcome, PRE_VALIDATION_FAILED, UNEXPECTED_ERROR, judge};
+use crate::query::REMOTE_VARIABLE;
 use crate::report::TaskReport;
 use crate::task::Task;
 use crate::trial;
@@ -24,8 +25,9 @@ pub const TASK_VARIABLE: &str = "STEPWELL_TASK";
 /// Transient trouble is rarely over in the same instant.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
-/// Runs the job called `job` in the registry and completes the task. The slot is given up only when the service knows.
-pub(crate) async fn serve(task: &Task<'_>, job: &str, _slot: OwnedSemaphorePermit) {
+/// Runs the job called `job` in the registry, with its SQL on Spark where an endpoint is given, and completes the task. The slot
+/// is given up only when the service knows.
+pub(crate) async fn serve(task: &Task<'_>, job: &str, spark: Option<&str>, _slot: OwnedSemaphorePermit) {
     let log = JobLog::default();
     let arguments = match job_arguments(&task.claimed.input) {
         Ok(arguments) => arguments,
@@ -36,7 +38,7 @@ pub(crate) async fn serve(task: &Task<'_>, job: &str, _slot: OwnedSemaphorePermi
     };
     let over = CancellationToken::new();
     let attempts = async {
-        let end = run_attempts(task, job, &arguments, &log).await;
+        let end = run_attempts(task, job, spark, &arguments, &log).await;
         over.cancel();
         end
     };
@@ -67,13 +69,19 @@ pub fn main_job_process(name: &str, words: &[String]) -> ExitCode {
 }
 
 /// One attempt, and further ones for codes that may succeed when tried again.
-async fn run_attempts(task: &Task<'_>, job: &str, arguments: &[String], log: &JobLog) -> (Outcome, Option<TaskReport>) {
+async fn run_attempts(
+    task: &Task<'_>,
+    job: &str,
+    spark: Option<&str>,
+    arguments: &[String],
+    log: &JobLog,
+) -> (Outcome, Option<TaskReport>) {
     let stops = Stops { gone: task.gone.clone(), stop: task.worker.stop.clone(), now: task.worker.now.clone() };
     let retries_max = task.worker.settings.job_retries;
     let mut attempt = 1;
     loop {
         log.start_attempt();
-        let (outcome, report) = match child::run(command(task, job, arguments), &stops, log).await {
+        let (outcome, report) = match child::run(command(task, job, spark, arguments), &stops, log).await {
             Ok(ended) => (judge(job, &ended, &log.tail()), Some(report(task, ended, attempt))),
             Err(error) => {
                 let program = task.worker.settings.executable.display();
@@ -99,13 +107,15 @@ async fn run_attempts(task: &Task<'_>, job: &str, arguments: &[String], log: &Jo
 
 /// `<program> job <name> --argument=value …`. The lock owner is the same for every attempt of this task, on whichever
 /// worker: an attempt may take over the lock that one before it left when it was killed, and no other task may.
-fn command(task: &Task<'_>, job: &str, arguments: &[String]) -> Command {
+fn command(task: &Task<'_>, job: &str, spark: Option<&str>, arguments: &[String]) -> Command {
     let settings = &task.worker.settings;
     let owner = job_run_id(&task.claimed.input).unwrap_or_else(|| task_id(task.token()));
     let mut words = vec!["job".to_owned(), job.to_owned()];
     words.extend(arguments.iter().filter(|argument| !argument.starts_with("--lock_owner=")).cloned());
     words.push(format!("--lock_owner={owner}"));
-    let mut environment = vec![(TASK_VARIABLE.to_owned(), owner)];
+    // Set in any case: the worker's own must not reach the jobs that are not bound to Spark.
+    let spark = spark.unwrap_or_default().to_owned();
+    let mut environment = vec![(TASK_VARIABLE.to_owned(), owner), (REMOTE_VARIABLE.to_owned(), spark)];
     let optional = [
         ("STEPWELL_LAKE", settings.storage_root.clone()),
         ("STEPWELL_JOB_MEMORY_BYTES", settings.job_memory_bytes_max.map(|bytes| bytes.to_string())),

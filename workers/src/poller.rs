@@ -31,6 +31,8 @@ pub(crate) struct Activity {
 pub(crate) enum Serves {
     /// A job of the registry, by its name there.
     Job(String),
+    /// A job of the registry with its SQL on Spark.
+    JobOnSpark(String),
     /// A function.
     Function(Function),
 }
@@ -39,7 +41,7 @@ impl Serves {
     /// The slots its tasks work in.
     pub fn slots<'a>(&self, worker: &'a Worker) -> &'a Arc<Semaphore> {
         match self {
-            Serves::Job(_) => &worker.job_slots,
+            Serves::Job(_) | Serves::JobOnSpark(_) => &worker.job_slots,
             Serves::Function(_) => &worker.function_slots,
         }
     }

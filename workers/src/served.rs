@@ -11,6 +11,10 @@ use crate::lake::Lake;
 use crate::poller::{Activity, Serves};
 use crate::trial;
 
+/// What the activity of a job with its SQL on Spark is called after the job's name; the server sends tasks of
+/// `[bindings] spark` there.
+const ON_SPARK: &str = ".spark";
+
 /// The activities of these settings.
 ///
 /// # Errors
@@ -21,6 +25,10 @@ pub(crate) fn activities(settings: &Settings) -> Result<Vec<Activity>, ConfigErr
         Lake::at(root).map_err(|error| ConfigError::StorageRoot { root: root.to_owned(), why: error.chain() })?;
     let mut served: Vec<(String, Serves)> = Vec::new();
     served.extend(jobs().iter().map(|definition| job(definition.name)));
+    if settings.spark_remote.is_some() {
+        // All of them: one that cannot run there says so, where nobody would ever serve it otherwise.
+        served.extend(jobs().iter().map(|definition| job_on_spark(definition.name)));
+    }
     served.extend(functions().iter().map(|definition| function(in_process(*definition, lake.clone()))));
     if settings.with_test_jobs {
         served.extend(trial::JOBS.map(job));
@@ -31,6 +39,10 @@ pub(crate) fn activities(settings: &Settings) -> Result<Vec<Activity>, ConfigErr
 
 fn job(name: &str) -> (String, Serves) {
     (name.to_owned(), Serves::Job(name.to_owned()))
+}
+
+fn job_on_spark(name: &str) -> (String, Serves) {
+    (format!("{name}{ON_SPARK}"), Serves::JobOnSpark(name.to_owned()))
 }
 
 fn function(function: Function) -> (String, Serves) {
@@ -90,6 +102,17 @@ mod tests {
         let names: Vec<String> = activities(&settings).unwrap().into_iter().map(|activity| activity.name).collect();
         assert_eq!(names.len(), jobs().len() + functions().len());
         assert!(names.contains(&"prod-daily-prices-compaction".to_owned()), "{names:?}");
+    }
+
+    #[cfg(feature = "spark")]
+    #[test]
+    fn with_an_endpoint_every_job_is_served_on_spark_too() {
+        let settings = Config::from_flags(["--env", "prod", "--spark-remote", "sc://127.0.0.1:1"]).unwrap();
+        let names: Vec<String> =
+            activities(&settings.resolve().unwrap()).unwrap().into_iter().map(|activity| activity.name).collect();
+        assert_eq!(names.len(), 2 * jobs().len() + functions().len());
+        assert!(names.contains(&"prod-gold-fact-sales-compaction.spark".to_owned()), "{names:?}");
+        assert!(names.contains(&"prod-gold-fact-sales-compaction".to_owned()), "{names:?}");
     }
 
     #[test]

@@ -70,7 +70,10 @@ async fn work(task: &Task<'_>, activity: &Activity, slot: Option<OwnedSemaphoreP
         },
     };
     match &activity.serves {
-        Serves::Job(job) => job_process::serve(task, job, slot).await,
+        Serves::Job(job) => job_process::serve(task, job, None, slot).await,
+        Serves::JobOnSpark(job) => {
+            job_process::serve(task, job, task.worker.settings.spark_remote.as_deref(), slot).await;
+        }
         Serves::Function(function) => function::serve(task, function, slot).await,
     }
 }

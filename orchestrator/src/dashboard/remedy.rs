@@ -92,6 +92,11 @@ const REMEDIES: &[Remedy] = &[
         "the storage did not answer as it should",
         "Usually passes: run the day again. If it does not, check endpoint, credentials and free space.",
     ),
+    remedy(
+        "SPARK_UNAVAILABLE",
+        "the Spark server that the job is bound to did not answer",
+        "Start it, or correct the worker's --spark-remote, and run again; without [bindings] spark the job runs on a worker.",
+    ),
     remedy("CONCURRENT_RUNS_EXCEEDED", "another run held the place", "Wait for the other run, then run the day again."),
     remedy(
         "Glue.ConcurrentRunsExceededException",

@@ -215,7 +215,10 @@ fn queued(facts: &Facts, attempt: &Attempt) -> (String, bool) {
         .find(|(queue, _, _)| *queue == task.queue)
         .map_or(0, |(_, waiting, oldest)| if *oldest < task.scheduled_at { waiting.saturating_sub(1) } else { 0 });
     match serving(&facts.workers, name) {
-        0 => (format!("no worker serves {name}: start one with `stepwell worker`"), true),
+        0 => {
+            let flag = if name.ends_with(crate::engine::ON_SPARK) { " --spark-remote sc://…" } else { "" };
+            (format!("no worker serves {name}: start one with `stepwell worker{flag}`"), true)
+        }
         workers if behind > 0 => {
             (format!("waits behind {behind} others for one of {workers} workers of {name}"), false)
         }

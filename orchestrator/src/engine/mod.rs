@@ -58,7 +58,7 @@ pub use dispatch::TakenTask;
 pub use error::{Error, ReportError, StartError};
 pub(crate) use give_up::ON_GIVE_UP;
 pub use hooks::{EndEffects, Ending, Hooks, NoHooks, StartEffects};
-pub use place::{Binding, Place};
+pub use place::{Binding, ON_SPARK, Place};
 pub use start::{StartRequest, Started};
 
 use crate::store::{Hint, RevisionRecord, Store};

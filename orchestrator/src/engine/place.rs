@@ -17,7 +17,12 @@ pub enum Binding {
     Worker,
     /// AWS Glue's, whether or not a worker has registered one of the name.
     Glue,
+    /// That of a local worker with a Spark endpoint, whether or not one has registered yet. Jobs only.
+    Spark,
 }
+
+/// What the activity of a job with its SQL on Spark is called after the job's name.
+pub const ON_SPARK: &str = ".spark";
 
 /// Where something runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,8 +60,10 @@ impl Engine {
 
 /// Where a Glue job or crawler runs.
 pub(super) async fn place_of_glue(inner: &Inner, name: &str) -> Result<Place, Error> {
-    if inner.bindings.of(name) == Some(Binding::Glue) {
-        return Ok(Place::Glue);
+    match inner.bindings.of(name) {
+        Some(Binding::Glue) => return Ok(Place::Glue),
+        Some(Binding::Spark) => return Ok(Place::Worker(activity_arn(inner, &format!("{name}{ON_SPARK}")))),
+        Some(Binding::Worker) | None => {}
     }
     Ok(match worker_queue(inner, name).await? {
         Some(queue) => Place::Worker(queue),
@@ -70,8 +77,12 @@ pub(super) async fn worker_queue(inner: &Inner, name: &str) -> Result<Option<Str
     if name.is_empty() {
         return Ok(None);
     }
-    let arn = format!("arn:aws:states:{}:{}:activity:{name}", inner.config.region, inner.config.account);
+    let arn = activity_arn(inner, name);
     let bound = inner.bindings.of(name) == Some(Binding::Worker);
     let bound = bound || inner.activities.exists(&*inner.store, &arn).await?;
     Ok(bound.then_some(arn))
+}
+
+fn activity_arn(inner: &Inner, name: &str) -> String {
+    format!("arn:aws:states:{}:{}:activity:{name}", inner.config.region, inner.config.account)
 }

@@ -320,6 +320,7 @@ mod tests {
             ("[bindings]\nworker = [1]", "bindings.worker", "names"),
             ("[bindings]\nglue = 'a'", "bindings.glue", "list"),
             ("[bindings]\nworker = ['a']\nglue = ['a']", "bindings.glue", "one of them"),
+            ("[bindings]\nglue = ['a']\nspark = ['b', 'a']", "bindings.spark", "one of them"),
             ("[env]\ndev = 1", "env.dev", "[env.dev]"),
             ("[input]\nds = 2024-01-01", "input", "dates as texts"),
         ] {

@@ -19,6 +19,7 @@ pub struct JobContext {
     /// This run.
     pub run_id: String,
     lock_owner: String,
+    spark_remote: Option<String>,
     pub(super) report: Mutex<Report>,
     pub(super) locks: Mutex<Vec<Arc<PartitionLock>>>,
 }
@@ -57,7 +58,27 @@ impl Finish {
 
 impl JobContext {
     pub(super) fn new(lake: Lake, arguments: Arguments, run_id: String, lock_owner: String) -> JobContext {
-        JobContext { lake, arguments, run_id, lock_owner, report: Mutex::default(), locks: Mutex::default() }
+        JobContext {
+            lake,
+            arguments,
+            run_id,
+            lock_owner,
+            spark_remote: None,
+            report: Mutex::default(),
+            locks: Mutex::default(),
+        }
+    }
+
+    /// The same run with its SQL on a Spark Connect endpoint (`sc://host:port`).
+    #[must_use]
+    pub fn on_spark(mut self, remote: &str) -> JobContext {
+        self.spark_remote = Some(remote.to_owned());
+        self
+    }
+
+    /// The Spark Connect endpoint that the run's SQL runs on; `None`: this machine.
+    pub(crate) fn spark_remote(&self) -> Option<&str> {
+        self.spark_remote.as_deref()
     }
 
     /// A context without a command line and without a result, for tests and tools; the run owns its locks.

@@ -70,6 +70,8 @@ codes! {
     CatalogFailed = "CATALOG_FAILED", true;
     /// The store failed.
     StorageError = "STORAGE_ERROR", true;
+    /// The Spark server that the job's SQL runs on does not answer.
+    SparkUnavailable = "SPARK_UNAVAILABLE", true;
     /// Another run works on the partition.
     ConcurrentRunsExceeded = "CONCURRENT_RUNS_EXCEEDED", true;
     /// Out of time.
@@ -160,6 +162,7 @@ mod tests {
                 "CRAWLER_FAILED",
                 "CATALOG_FAILED",
                 "STORAGE_ERROR",
+                "SPARK_UNAVAILABLE",
                 "CONCURRENT_RUNS_EXCEEDED",
                 "TIMEOUT"
             ]

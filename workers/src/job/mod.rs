@@ -22,7 +22,9 @@ pub use context::{Finish, JobContext};
 pub use error::{Code, JobError};
 pub use process::{Usage, main_job, usage};
 pub use quality::{QualityCheck, QualityStatus};
-pub use registry::{FunctionDefinition, FunctionRun, JobDefinition, JobRun, function, functions, job, jobs};
+pub use registry::{
+    FunctionDefinition, FunctionRun, JobDefinition, JobRun, function, functions, job, jobs, runs_on_spark, spark_jobs,
+};
 pub use result::{JobResult, JobStatus, Output};
-pub use run::{run_job, run_job_on};
+pub use run::{run_job, run_job_on, run_job_on_spark};
 pub(crate) use stop::graceful_stop;

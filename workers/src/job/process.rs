@@ -7,6 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Arguments, JobResult, run_job};
 use crate::lake::{Lake, Location};
+use crate::query::end_sessions;
 
 /// What this process has used so far.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,13 +50,16 @@ pub fn main_job(name: &str, arguments: &[String]) -> ExitCode {
         }
     };
     let code = runtime.block_on(async {
-        tokio::select! {
+        let code = tokio::select! {
             result = run_job(name, arguments) => deliver(&result, arguments).await,
             () = stopped() => {
                 tracing::warn!(job.name = name, "Stopped job `{name}` on request");
                 143
             }
-        }
+        };
+        // What a job has begun elsewhere ends with it.
+        end_sessions().await;
+        code
     });
     // Plans still running on blocking threads are not waited for.
     runtime.shutdown_background();

@@ -47,6 +47,16 @@ pub fn job(name: &str) -> Option<&'static JobDefinition> {
     jobs().iter().find(|job| job.name == name)
 }
 
+/// The names of the jobs that can have their SQL run by Spark.
+pub fn spark_jobs() -> &'static [&'static str] {
+    jobs::ON_SPARK
+}
+
+/// Whether the job of a name can have its SQL run by Spark.
+pub fn runs_on_spark(name: &str) -> bool {
+    spark_jobs().contains(&name)
+}
+
 /// All functions.
 pub fn functions() -> &'static [FunctionDefinition] {
     jobs::FUNCTIONS

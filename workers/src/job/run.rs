@@ -9,19 +9,29 @@ use uuid::Uuid;
 use super::context::Report;
 use super::{Arguments, Code, Finish, JobContext, JobDefinition, JobError, JobResult, JobStatus, usage};
 use crate::lake::{Lake, audit_time};
+use crate::query;
 
-/// Runs a job on the lake of the environment. Whatever happens becomes the result: nothing is raised.
+/// Runs a job on the lake and the SQL engine of the environment. Whatever happens becomes the result: nothing is raised.
 pub async fn run_job(name: &str, arguments: &[String]) -> JobResult {
     match Lake::from_env() {
-        Ok(lake) => run_job_on(lake, name, arguments).await,
+        Ok(lake) => run(lake, query::remote_of_environment().as_deref(), name, arguments).await,
         Err(error) => finished(name, &Uuid::new_v4().to_string(), Utc::now(), Err(error.into()), Report::default()),
     }
 }
 
-/// Runs a job on a given lake.
+/// Runs a job on a given lake, all of it on this machine.
 pub async fn run_job_on(lake: Lake, name: &str, arguments: &[String]) -> JobResult {
+    run(lake, None, name, arguments).await
+}
+
+/// Runs a job on a given lake with its SQL on a Spark Connect endpoint (`sc://host:port`).
+pub async fn run_job_on_spark(lake: Lake, remote: &str, name: &str, arguments: &[String]) -> JobResult {
+    run(lake, Some(remote), name, arguments).await
+}
+
+async fn run(lake: Lake, spark: Option<&str>, name: &str, arguments: &[String]) -> JobResult {
     let started_at = Utc::now();
-    let prepared = prepare(lake, name, arguments);
+    let prepared = prepare(lake, spark, name, arguments);
     let (definition, context) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => return finished(name, &Uuid::new_v4().to_string(), started_at, Err(error), Report::default()),
@@ -43,11 +53,27 @@ pub async fn run_job_on(lake: Lake, name: &str, arguments: &[String]) -> JobResu
     finished(name, &run_id, started_at, ended, report)
 }
 
-fn prepare(lake: Lake, name: &str, line: &[String]) -> Result<(&'static JobDefinition, JobContext), JobError> {
+fn prepare(
+    lake: Lake,
+    spark: Option<&str>,
+    name: &str,
+    line: &[String],
+) -> Result<(&'static JobDefinition, JobContext), JobError> {
     let definition = super::job(name).ok_or_else(|| {
         let known = super::jobs().iter().map(|job| job.name).collect::<Vec<_>>().join(", ");
         JobError::arguments(format!("there is no job `{name}`; known are {known}"))
     })?;
+    if let Some(remote) = spark {
+        query::check_remote(remote)?;
+        if !super::runs_on_spark(name) {
+            return Err(JobError::arguments(format!(
+                "job `{name}` does not run on Spark: take it out of `[bindings] spark` (or {} away), and a worker runs it \
+                 itself; those that do are {}",
+                query::REMOTE_VARIABLE,
+                super::spark_jobs().join(", ")
+            )));
+        }
+    }
     let arguments = Arguments::parse(line, definition.arguments)?;
     let run_id = match arguments.optional("run_id") {
         Some(run_id) => run_id.to_owned(),
@@ -58,7 +84,14 @@ fn prepare(lake: Lake, name: &str, line: &[String]) -> Result<(&'static JobDefin
     }
     let task = std::env::var("STEPWELL_TASK").ok().filter(|task| !task.is_empty());
     let owner = arguments.optional("lock_owner").map(str::to_owned).or(task).unwrap_or_else(|| run_id.clone());
-    Ok((definition, JobContext::new(lake, arguments, run_id, owner)))
+    let context = JobContext::new(lake, arguments, run_id, owner);
+    Ok((
+        definition,
+        match spark {
+            Some(remote) => context.on_spark(remote),
+            None => context,
+        },
+    ))
 }
 
 /// Gives all locks back; one that cannot be given back expires.

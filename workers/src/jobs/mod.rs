@@ -34,6 +34,15 @@ pub(crate) const JOBS: &[JobDefinition] = &[
     ecommerce::MAINTENANCE,
 ];
 
+/// Jobs whose SQL also runs on Spark: tests compare the tables of both engines, row by row.
+pub(crate) const ON_SPARK: &[&str] = &[
+    fact_sales::COMPACTION.name,
+    ecommerce::DAILY_SALES.name,
+    ecommerce::PRODUCT_PERFORMANCE.name,
+    ecommerce::DEPARTMENT_ANALYTICS.name,
+    ecommerce::CUSTOMER_INSIGHTS.name,
+];
+
 /// All functions of this binary.
 pub(crate) const FUNCTIONS: &[FunctionDefinition] = &[
     daily_prices::PREFLIGHT,

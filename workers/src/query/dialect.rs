@@ -1,41 +1,118 @@
-//! What Spark needs to run our statements: the same functions under the same names.
+//! What Spark needs to run our statements: the `sw_` functions in its words.
 //!
-//! Statements use the SQL that DataFusion and Spark share; what they do not share goes through the `sw_` functions. A Spark
-//! session runs these statements first (Spark 4: temporary SQL functions), then the files of `jobs/<system>/sql/`, with
-//! parameters filled in as [`super::Query`] does. Nothing here runs on this machine; that the results are equal is for
-//! whoever binds a job to Spark to compare, table for table.
+//! Statements use the SQL that DataFusion and Spark share; what they do not share goes through the `sw_` functions. On
+//! Spark a call is replaced by an expression over functions every Spark Connect server has, so that nothing has to be
+//! installed or registered there (not every server knows SQL functions). The session is in UTC and not in ANSI mode.
+//!
+//! Where the expressions differ from ours, at the far ends:
+//! - `sw_round` and `sw_text_f64` are exact for numbers between 1e-9 and 1e15 and for 0, which is all money and all counts;
+//! - `sw_parse_number` takes every letter for text but an exponent's `e` between digits, ours reads `1e5e3` as no number.
 
-/// Statements that define the `sw_` functions in a Spark session (`spark.sql.session.timeZone` = `UTC`).
-///
-/// `sw_text_f64` has at most 18 decimals there, enough for any amount of money and for what hashes are made of.
-pub const SPARK_FUNCTIONS: &[&str] = &[
-    r"create or replace temporary function sw_round(x double, n int) returns double
-      return case when isnan(x) or abs(x) = double('infinity') then null else round(x, n) end",
-    r"create or replace temporary function sw_text_f64(x double) returns string
-      return case when isnan(x) or abs(x) = double('infinity') then null
-             else regexp_replace(regexp_replace(cast(cast(x as decimal(38, 18)) as string), '0+$', ''), '[.]$', '.0') end",
-    r"create or replace temporary function sw_text_ts(x timestamp) returns string
-      return regexp_replace(regexp_replace(date_format(x, 'yyyy-MM-dd HH:mm:ss.SSSSSS'), '0+$', ''), '[.]$', '')",
-    r"create or replace temporary function sw_parse_number(x string) returns double
-      return case when trim(x) rlike '^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?$' then try_cast(trim(x) as double)
-             when trim(x) like '(%)' then - try_cast(regexp_replace(x, '[^0-9.+-]', '') as double)
-             else try_cast(regexp_replace(x, '[\\p{Sc}\\p{L}\\s,\'_]', '') as double) end",
-    r"create or replace temporary function sw_parse_ts(x string) returns timestamp
-      return case when trim(x) rlike '^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?( ?(Z|[+-][0-9]{2}(:?[0-9]{2})?))?)?$'
-             then try_cast(trim(x) as timestamp) end",
+/// The names of the functions and how many arguments they take.
+pub const FUNCTIONS: &[(&str, usize)] = &[
+    ("sw_round", 2),
+    ("sw_days", 1),
+    ("sw_text_f64", 1),
+    ("sw_text_ts", 1),
+    ("sw_parse_number", 1),
+    ("sw_parse_ts", 1),
 ];
+
+/// The expression of Spark for a call, with arguments in Spark's words; `None` if there is no such function with so many
+/// arguments.
+pub fn spark_expression(function: &str, arguments: &[String]) -> Option<String> {
+    Some(match (function, arguments) {
+        ("sw_round", [x, n]) => round(x, n),
+        ("sw_days", [x]) => format!("unix_date({x})"),
+        ("sw_text_f64", [x]) => text_of_number(x),
+        ("sw_text_ts", [x]) => {
+            trimmed_fraction(&format!("date_format({x}, 'yyyy-MM-dd HH:mm:ss.SSSSSS')"), "'[.]$', ''")
+        }
+        ("sw_parse_number", [x]) => parse_number(x),
+        ("sw_parse_ts", [x]) => parse_instant(x),
+        _ => return None,
+    })
+}
+
+/// By way of the shortest text that reads back as the number, so that halves are those a person sees.
+fn round(x: &str, n: &str) -> String {
+    let x = format!("cast({x} as double)");
+    format!(
+        "case when abs({x}) < double('infinity') then \
+         coalesce(cast(round({}, {n}) as double), round({x}, {n})) end",
+        decimal(&x)
+    )
+}
+
+/// Every digit of a number from 1e-5 to 1e16; null where it has none such.
+fn decimal(x: &str) -> String {
+    format!("try_cast(cast({x} as string) as decimal(38, 22))")
+}
+
+fn text_of_number(x: &str) -> String {
+    let x = format!("cast({x} as double)");
+    // Some servers write small and large numbers with an exponent, which others do not read as a decimal.
+    let digits = format!(
+        "coalesce(cast({} as string), \
+         case when abs({x}) < 1 then cast(try_cast({x} as decimal(38, 22)) as string) end, \
+         cast(try_cast({x} as decimal(38, 3)) as string), cast({x} as string))",
+        decimal(&x)
+    );
+    format!(
+        "case when {x} = 0 then cast({x} as string) when abs({x}) < double('infinity') then {} end",
+        trimmed_fraction(&digits, "'[.]$', '.0'")
+    )
+}
+
+/// Without the zeros at the end, and with what is left of the point replaced.
+fn trimmed_fraction(text: &str, point: &str) -> String {
+    format!("regexp_replace(regexp_replace({text}, '0+$', ''), {point})")
+}
+
+fn parse_number(x: &str) -> String {
+    let blank = r"[\\s\\p{Z}]+";
+    let text = format!("regexp_replace(cast({x} as string), '^{blank}|{blank}$', '')");
+    // An accountant's bracket is a minus; an exponent is marked before letters are dropped, and unmarked after.
+    let text = format!("regexp_replace({text}, '^[(](.*)[)]$', '-$1')");
+    let text = format!("translate({text}, '\u{2212}', '-')");
+    let text = format!("regexp_replace({text}, '([0-9.])[eE]([+-]?[0-9])', '$1\u{1}$2')");
+    let dropped = "[\\\\p{L}\\\\p{Sc}\\\\s\\\\p{Z},\\'\u{2019}_]";
+    let text = format!("regexp_replace({text}, '{dropped}', '')");
+    let text = format!("translate({text}, '\u{1}', 'e')");
+    let number =
+        format!("try_cast(regexp_extract({text}, '^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)(e[+-]?[0-9]+)?$', 0) as double)");
+    format!("case when abs({number}) < double('infinity') then {number} end")
+}
+
+fn parse_instant(x: &str) -> String {
+    let text = format!("upper(trim(cast({x} as string)))");
+    let text = format!("translate({text}, ',', '.')");
+    // Minutes alone get their seconds, digits beyond microseconds are cut off.
+    let text = format!("regexp_replace({text}, '^(.{{10}}[T ][0-9]{{2}}:[0-9]{{2}})( ?(Z|[+-].*))?$', '$1:00$2')");
+    let text = format!("regexp_replace({text}, '([.][0-9]{{6}})[0-9]+', '$1')");
+    let text = format!("regexp_replace({text}, ' (Z|[+-][0-9:]+)$', '$1')");
+    let shape =
+        "^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?$";
+    format!("try_cast(nullif(regexp_extract({text}, '{shape}', 0), '') as timestamp)")
+}
 
 #[cfg(test)]
 mod tests {
-    use super::SPARK_FUNCTIONS;
+    use super::*;
     use crate::query::function;
 
     #[test]
     fn every_function_has_its_twin() {
         for function in function::all() {
             let name = function.name().to_owned();
-            let defined = SPARK_FUNCTIONS.iter().filter(|text| text.contains(&format!("function {name}("))).count();
-            assert_eq!(defined, usize::from(name != function::FINITE), "{name}");
+            let known = FUNCTIONS.iter().find(|(known, _)| *known == name);
+            let Some((_, count)) = known else {
+                assert_eq!(name, function::FINITE, "no twin");
+                continue;
+            };
+            let arguments = vec!["x".to_owned(); *count];
+            assert!(spark_expression(&name, &arguments).is_some(), "{name}");
+            assert!(spark_expression(&name, &vec!["x".to_owned(); count + 1]).is_none(), "{name}");
         }
     }
 }

@@ -16,6 +16,10 @@ pub(super) fn failure(what: &str, error: &(dyn StdError + 'static)) -> JobError 
     {
         return JobError::new(Code::StorageError, error.to_string());
     }
+    #[cfg(feature = "spark")]
+    if let Some(failure) = find::<super::spark::Failure>(error) {
+        return failure.clone().into();
+    }
     if is_out_of_memory(error) {
         let allowance = memory_mb().map_or_else(|_| "an unreadable number of".to_owned(), |mb| mb.to_string());
         let message = format!(

@@ -28,22 +28,8 @@ pub(super) async fn provider(
     objects: &[String],
     columns: Option<&[Column]>,
 ) -> Result<Arc<dyn TableProvider>, JobError> {
-    session.register_store(folder);
-    let state = session.context.state();
-    let store = folder.store().object_store();
-    let format = Arc::new(ParquetFormat::default().with_options(state.table_options().parquet.clone()));
-    // Owned names: a stream over borrowed ones makes the futures of all callers less than general.
-    let schemas: Vec<SchemaRef> = futures::stream::iter(objects.to_vec())
-        .map(|name| {
-            let (state, store, format, folder) = (state.clone(), store.clone(), format.clone(), folder.clone());
-            async move {
-                let meta = folder.store().head(&folder.key_of(&name)).await?;
-                format.infer_schema(&state, &store, &[meta]).await.map_err(|error| unreadable(&folder, &name, &error))
-            }
-        })
-        .buffered(FOOTERS_AT_ONCE)
-        .try_collect()
-        .await?;
+    let schemas: Vec<SchemaRef> =
+        footers(session, folder, objects, false).await?.into_iter().map(|footer| footer.schema).collect();
 
     let united;
     let columns = match columns {
@@ -75,6 +61,52 @@ pub(super) async fn provider(
         });
     }
     Ok(whole.expect("there is an object, so there is a group").into_view())
+}
+
+/// What the footer of an object says.
+pub(super) struct Footer {
+    /// Its columns.
+    pub schema: SchemaRef,
+    /// Its rows, if they were asked for.
+    #[cfg_attr(not(feature = "spark"), expect(dead_code, reason = "a scan here finds them itself"))]
+    pub rows: Option<u64>,
+}
+
+/// The footers of objects, in their order.
+///
+/// # Errors
+/// `SCHEMA_VALIDATION_FAILED` naming an object that is no Parquet file, `STORAGE_ERROR`.
+pub(super) async fn footers(
+    session: &Session,
+    folder: &Folder,
+    objects: &[String],
+    with_rows: bool,
+) -> Result<Vec<Footer>, JobError> {
+    session.register_store(folder);
+    let state = session.context.state();
+    let store = folder.store().object_store();
+    let format = Arc::new(ParquetFormat::default().with_options(state.table_options().parquet.clone()));
+    // Owned names: a stream over borrowed ones makes the futures of all callers less than general.
+    futures::stream::iter(objects.to_vec())
+        .map(|name| {
+            let (state, store, format, folder) = (state.clone(), store.clone(), format.clone(), folder.clone());
+            async move {
+                let meta = folder.store().head(&folder.key_of(&name)).await?;
+                let failed = |error| unreadable(&folder, &name, &error);
+                let schema = format.infer_schema(&state, &store, std::slice::from_ref(&meta)).await.map_err(failed)?;
+                let rows = if with_rows {
+                    // Out of the session's cache: the footer is read once.
+                    let statistics = format.infer_stats(&state, &store, schema.clone(), &meta).await.map_err(failed)?;
+                    statistics.num_rows.get_value().map(|rows| *rows as u64)
+                } else {
+                    None
+                };
+                Ok(Footer { schema, rows })
+            }
+        })
+        .buffered(FOOTERS_AT_ONCE)
+        .try_collect()
+        .await
 }
 
 /// A table over a file of this machine that we wrote.

@@ -102,6 +102,14 @@ impl Session {
         Session { context: SessionContext::new_with_state(state), ..self.clone() }
     }
 
+    /// A context for plans over one stream of rows, which keep its order.
+    #[cfg(feature = "spark")]
+    pub(super) fn in_order(&self) -> SessionContext {
+        let state = self.context.state();
+        let config = state.config().clone().with_target_partitions(1);
+        SessionContext::new_with_state(SessionStateBuilder::new_from_existing(state).with_config(config).build())
+    }
+
     /// Where results are kept.
     pub(super) fn place(&self) -> &Path {
         self.place.path()

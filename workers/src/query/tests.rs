@@ -120,7 +120,7 @@ async fn parameters_are_values_and_nothing_else() {
     assert_eq!((&found["minus"], &found["none"], &found["present"]), (&json!(8), &json!(true), &json!(true)));
     assert_eq!(found["in_nothing"], json!(false));
     assert!(found["next"].as_str().unwrap().starts_with("2024-12-08"));
-    let error = place.query.run("select ${x}", &[]).await.unwrap_err();
+    let error = place.query.json("select ${x}", &[]).await.unwrap_err();
     assert!(error.message.contains("`x`"), "{error}");
 }
 
@@ -230,10 +230,10 @@ async fn results_are_named_lazily_or_kept_and_replaced() {
     let numbers = |values: Vec<i64>| {
         vec![RecordBatch::try_from_iter([("n", Arc::new(Int64Array::from(values)) as ArrayRef)]).unwrap()]
     };
-    place.query.rows("t", &column, numbers(vec![1, 2])).unwrap();
+    place.query.rows("t", &column, numbers(vec![1, 2])).await.unwrap();
     place.query.view("doubled", "select n * ${by} as n from t", &[("by", 2.into())]).await.unwrap();
     assert_eq!(place.query.keep("kept", "select n from doubled where n > 2", &[]).await.unwrap(), 1);
-    place.query.rows("t", &column, numbers(vec![5, 6, 7])).unwrap();
+    place.query.rows("t", &column, numbers(vec![5, 6, 7])).await.unwrap();
     assert_eq!(place.rows("select sum(n) as s from kept").await, json!([{"s": 4}]));
     assert_eq!(place.query.keep("kept", "select n from kept union all select 1", &[]).await.unwrap(), 2);
     assert_eq!(place.rows("select sum(n) as s from kept").await, json!([{"s": 5}]));
@@ -241,7 +241,11 @@ async fn results_are_named_lazily_or_kept_and_replaced() {
     assert_eq!(place.rows("select count(*) as c from nothing").await, json!([{"c": 0}]));
 
     let rows = place.query.stream("select n from kept order by n", &[], &column).await.unwrap();
-    let folder = place.query.session.place().to_owned();
+    let folder = match &place.query.engine {
+        Engine::Local(local) => local.place().to_owned(),
+        #[cfg(feature = "spark")]
+        Engine::Spark(_) => unreachable!("no endpoint was given"),
+    };
     let merged = place.query.merge_joins();
     assert_eq!(merged.json("select count(*) as c from kept a join kept b on a.n = b.n", &[]).await.unwrap()[0]["c"], 2);
     drop((place, merged));

@@ -13,35 +13,53 @@ pub struct Bindings {
     pub worker: Vec<String>,
     /// Jobs and crawlers that are always AWS Glue's.
     pub glue: Vec<String>,
+    /// Jobs whose SQL runs on Spark, by way of a worker with `--spark-remote`.
+    pub spark: Vec<String>,
 }
 
 impl Bindings {
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, SheetError> {
-        let bindings = Self { worker: names(reader, "worker")?, glue: names(reader, "glue")? };
-        match bindings.glue.iter().find(|name| bindings.worker.contains(name)) {
-            Some(twice) => {
-                Err(reader.error("glue", &format!("holds `{twice}`, as `worker` does"), "leave it in one of them"))
+        let bindings =
+            Self { worker: names(reader, "worker")?, glue: names(reader, "glue")?, spark: names(reader, "spark")? };
+        let lists = bindings.lists();
+        for (place, (list, names, _)) in lists.iter().enumerate() {
+            for (other, others, _) in &lists[..place] {
+                if let Some(twice) = names.iter().find(|name| others.contains(name)) {
+                    let problem = format!("holds `{twice}`, as `{other}` does");
+                    return Err(reader.error(list, &problem, "leave it in one of them"));
+                }
             }
-            None => Ok(bindings),
         }
+        Ok(bindings)
+    }
+
+    fn lists(&self) -> [(&'static str, &[String], Binding); 3] {
+        [
+            ("worker", &self.worker, Binding::Worker),
+            ("glue", &self.glue, Binding::Glue),
+            ("spark", &self.spark, Binding::Spark),
+        ]
     }
 
     /// The entries under their full names in `environment`.
     pub fn of(&self, environment: &str) -> Vec<(String, Binding)> {
-        let full = |binding| move |name: &String| (format!("{environment}-{name}"), binding);
-        let worker = self.worker.iter().map(full(Binding::Worker));
-        worker.chain(self.glue.iter().map(full(Binding::Glue))).collect()
+        let full = |(_, names, binding): (_, &[String], Binding)| {
+            names.iter().map(|name| (format!("{environment}-{name}"), binding)).collect::<Vec<_>>()
+        };
+        self.lists().into_iter().flat_map(full).collect()
     }
 
     /// Entries that change nothing, because the definition does not mention the name.
     pub fn warnings(&self, definition: &str) -> Vec<String> {
-        let warning = |(list, name): (&str, &String)| {
-            (!definition.contains(name.as_str())).then(|| {
-                format!("`bindings.{list}` holds `{name}`, which the state machine does not mention; look for a typing error")
-            })
-        };
-        let worker = self.worker.iter().map(|name| ("worker", name));
-        worker.chain(self.glue.iter().map(|name| ("glue", name))).filter_map(warning).collect()
+        let mut warnings = Vec::new();
+        for (list, names, _) in self.lists() {
+            for name in names.iter().filter(|name| !definition.contains(name.as_str())) {
+                warnings.push(format!(
+                    "`bindings.{list}` holds `{name}`, which the state machine does not mention; look for a typing error"
+                ));
+            }
+        }
+        warnings
     }
 }
 
@@ -65,9 +83,10 @@ mod tests {
 
     #[test]
     fn names_are_bound_with_their_environment() {
-        let (sheet, _) = Sheet::parse("x.toml", "[bindings]\nworker = ['a']\nglue = ['b']").unwrap();
+        let (sheet, _) = Sheet::parse("x.toml", "[bindings]\nworker = ['a']\nglue = ['b']\nspark = ['c']").unwrap();
         let bound = sheet.bindings.of("prod");
-        assert_eq!(bound, [("prod-a".to_owned(), Binding::Worker), ("prod-b".to_owned(), Binding::Glue)]);
+        let expected = [("prod-a", Binding::Worker), ("prod-b", Binding::Glue), ("prod-c", Binding::Spark)];
+        assert_eq!(bound, expected.map(|(name, binding)| (name.to_owned(), binding)));
     }
 
     #[test]

@@ -6,6 +6,8 @@
 //! has ([`write`]). What this module does not do: decide the rows; that is [`crate::query`]'s part.
 
 mod changes;
+#[cfg(feature = "spark")]
+mod files;
 mod maintain;
 mod write;
 

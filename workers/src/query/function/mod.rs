@@ -5,8 +5,8 @@ mod text;
 
 use std::sync::Arc;
 
-use deltalake::arrow::array::{ArrayRef, AsArray, Float64Array, StringArray, TimestampMicrosecondArray};
-use deltalake::arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampMicrosecondType};
+use deltalake::arrow::array::{ArrayRef, AsArray, Float64Array, Int32Array, StringArray, TimestampMicrosecondArray};
+use deltalake::arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use deltalake::datafusion::common::{Result, plan_err};
 use deltalake::datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
@@ -23,9 +23,17 @@ pub(super) const FINITE: &str = "sw_finite";
 
 /// All functions.
 pub(super) fn all() -> Vec<ScalarUDF> {
-    [Body::Finite, Body::Round, Body::TextOfNumber, Body::TextOfTimestamp, Body::ParseNumber, Body::ParseTimestamp]
-        .map(udf)
-        .to_vec()
+    [
+        Body::Finite,
+        Body::Round,
+        Body::Days,
+        Body::TextOfNumber,
+        Body::TextOfTimestamp,
+        Body::ParseNumber,
+        Body::ParseTimestamp,
+    ]
+    .map(udf)
+    .to_vec()
 }
 
 pub(super) fn finite(value: Expr) -> Expr {
@@ -53,6 +61,7 @@ fn udf(body: Body) -> ScalarUDF {
 enum Body {
     Finite,
     Round,
+    Days,
     TextOfNumber,
     TextOfTimestamp,
     ParseNumber,
@@ -70,6 +79,7 @@ impl ScalarUDFImpl for Function {
         match self.body {
             Body::Finite => FINITE,
             Body::Round => "sw_round",
+            Body::Days => "sw_days",
             Body::TextOfNumber => "sw_text_f64",
             Body::TextOfTimestamp => "sw_text_ts",
             Body::ParseNumber => "sw_parse_number",
@@ -84,6 +94,7 @@ impl ScalarUDFImpl for Function {
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
         Ok(match self.body {
             Body::Finite | Body::Round | Body::ParseNumber => Kind::Float64,
+            Body::Days => Kind::Int32,
             Body::TextOfNumber | Body::TextOfTimestamp => Kind::Text,
             Body::ParseTimestamp => Kind::Timestamp,
         }
@@ -95,6 +106,7 @@ impl ScalarUDFImpl for Function {
             (Body::Round, [_, _]) => vec![Kind::Float64, Kind::Int64],
             (Body::Finite | Body::TextOfNumber, [_]) => vec![Kind::Float64],
             (Body::TextOfTimestamp, [_]) => vec![Kind::Timestamp],
+            (Body::Days, [_]) => vec![Kind::Date],
             // Numbers and instants pass.
             (Body::ParseNumber, [given]) if given.is_numeric() => vec![Kind::Float64],
             (Body::ParseTimestamp, [given]) if given.is_temporal() => vec![Kind::Timestamp],
@@ -134,6 +146,11 @@ impl Body {
                     value.filter(|value| value.is_finite()).map(|value| round_half_away(value, decimals))
                 };
                 Arc::new(values.map(round).collect::<Float64Array>())
+            }
+            (Body::Days, _) => {
+                // A date is the number of its day.
+                let days = first.as_primitive::<Date32Type>().iter();
+                Arc::new(days.collect::<Int32Array>())
             }
             (Body::TextOfNumber, _) => {
                 let values = first.as_primitive::<Float64Type>().iter();

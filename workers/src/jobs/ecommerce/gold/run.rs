@@ -110,7 +110,7 @@ impl Work<'_> {
         let stored = Delta::open(&self.folder).await?;
         match &stored {
             Some(stored) => query.delta("stored", stored).await?,
-            None => query.rows("stored", &columns(job.table.fields), Vec::new())?,
+            None => query.rows("stored", &columns(job.table.fields), Vec::new()).await?,
         }
         let rows = query.keep("result", job.statement, &parameters).await?;
         let report = self.check(&query, stored.is_some(), began).await?;

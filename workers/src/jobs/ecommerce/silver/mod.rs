@@ -85,7 +85,7 @@ async fn run(context: &JobContext) -> Result<Finish, JobError> {
 impl Work<'_> {
     async fn make(&mut self, scope: &Scope) -> Result<Finish, JobError> {
         let (key, name) = (self.source.key, self.source.name);
-        scope.register(&self.query)?;
+        scope.register(&self.query).await?;
         let checked = sql::checked(name);
         self.query.view("in_scope", &sql::in_scope(checked, key), &[]).await?;
         self.query.keep("newest", &sql::newest(key), &[]).await?;

@@ -58,11 +58,11 @@ impl Scope {
     ///
     /// # Errors
     /// `UNEXPECTED_ERROR`.
-    pub fn register(&self, query: &Query) -> Result<(), JobError> {
+    pub async fn register(&self, query: &Query) -> Result<(), JobError> {
         let names: ArrayRef = Arc::new(StringArray::from_iter_values(&self.files));
         let rows = RecordBatch::try_from_iter_with_nullable([(SOURCE_FILE, names, true)])
             .map_err(|error| JobError::new(Code::UnexpectedError, format!("file names make no table: {error}")))?;
-        query.rows("scope", &[column(SOURCE_FILE, Kind::Text)], vec![rows])
+        query.rows("scope", &[column(SOURCE_FILE, Kind::Text)], vec![rows]).await
     }
 }
 

@@ -47,7 +47,7 @@ pub(super) async fn register(
             let name = format!("{layer}_{}", other.name);
             match Delta::open(&settings.table(layer, other.name)).await? {
                 Some(table) => query.delta(&name, &table).await?,
-                None => query.rows(&name, &columns(shape.fields), Vec::new())?,
+                None => query.rows(&name, &columns(shape.fields), Vec::new()).await?,
             }
         }
         let (view, statement) = typed(other.name);

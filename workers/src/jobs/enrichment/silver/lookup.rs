@@ -87,9 +87,9 @@ impl Lookups {
     ///
     /// # Errors
     /// `UNEXPECTED_ERROR` of the engine.
-    pub fn register(&self, query: &Query) -> Result<(), JobError> {
+    pub async fn register(&self, query: &Query) -> Result<(), JobError> {
         for (lookup, rows) in &self.tables {
-            query.rows(lookup.table, lookup.columns, vec![rows.clone()])?;
+            query.rows(lookup.table, lookup.columns, vec![rows.clone()]).await?;
         }
         Ok(())
     }

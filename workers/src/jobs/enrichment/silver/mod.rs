@@ -141,8 +141,8 @@ impl Ingest<'_> {
             return Ok(0);
         }
         let query = Query::new(self.context)?;
-        self.lookups.register(&query)?;
-        query.rows("raw", &raw_rows::COLUMNS, vec![raw_rows::batch(&records)?])?;
+        self.lookups.register(&query).await?;
+        query.rows("raw", &raw_rows::COLUMNS, vec![raw_rows::batch(&records)?]).await?;
         let rows = query.stream(include_str!("../sql/silver.sql"), &[], &SILVER).await?;
         let written = self.table.write(rows, Write::Append, Some((app, number)), &self.context.run_id).await?;
         let rows = written.rows;

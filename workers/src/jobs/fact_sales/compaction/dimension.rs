@@ -176,7 +176,7 @@ impl Dimension {
 impl Source {
     async fn register(&self, query: &Query) -> Result<(), JobError> {
         match self {
-            Source::Csv(columns, batch) => query.rows("dimension", columns, vec![batch.clone()]),
+            Source::Csv(columns, batch) => query.rows("dimension", columns, vec![batch.clone()]).await,
             Source::Parquet(folder, objects) => query.parquet("dimension", folder, objects, None).await,
         }
     }

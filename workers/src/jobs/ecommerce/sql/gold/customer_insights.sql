@@ -4,7 +4,7 @@ with spent as (
         user_id,
         sw_round(coalesce(cast(sum(try_cast(total_amount as decimal(28, 12))) as double), 0.0), 2) as total_spend,
         cast(count(distinct order_id) as int) as order_count,
-        cast(${to} as int) - cast(max(date) as int) as days_since_last_order
+        sw_days(${to}) - sw_days(max(date)) as days_since_last_order
     from order_window
     where user_id is not null
     group by user_id
