@@ -11,5 +11,7 @@ mod jobs;
 mod pages;
 mod pipeline;
 mod sales;
+#[cfg(feature = "spark")]
+mod spark;
 mod star_schema;
 mod support;

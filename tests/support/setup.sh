@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests need beyond Rust: Postgres 15 or newer, Chromium, Python with boto3 and moto.
+# Installs what the tests need beyond Rust: Postgres 15 or newer, Chromium, protoc, Python with boto3, moto and Sail.
 # Does nothing, and says nothing, where everything is there. Uses apt-get as root or through sudo.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -17,11 +17,18 @@ have_chromium() {
 # ensurepip is what a Debian python3 without python3-venv lacks.
 have_python() { have python3 && python3 -c 'import ensurepip, venv' 2>/dev/null; }
 
+# The client of Spark Connect is generated from its protocol; the compiler needs the protocol's own base types, too.
+have_protoc() {
+    { [ -x "${PROTOC:-}" ] || have protoc; } &&
+        { [ -n "${PROTOC_INCLUDE:-}" ] || [ -f /usr/include/google/protobuf/any.proto ] || [ -f /usr/local/include/google/protobuf/any.proto ]; }
+}
+
 missing=()
 have cc || missing+=(build-essential)
 have make || missing+=(make)
 have_postgres || missing+=(postgresql)
 have_chromium || missing+=(chromium)
+have_protoc || missing+=(protobuf-compiler libprotobuf-dev)
 have_python || missing+=(python3 python3-venv)
 
 if [ ${#missing[@]} -gt 0 ]; then

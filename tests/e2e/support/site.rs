@@ -46,7 +46,13 @@ impl Site {
     /// A server with the state machines of the repository, and a worker.
     pub async fn with_worker() -> Self {
         let mut site = Self::without_worker().await;
-        let lake = site.lake();
+        site.start_worker(&[]);
+        site
+    }
+
+    /// Starts a worker with these flags, in place of the one there is.
+    pub fn start_worker(&mut self, flags: &[&str]) {
+        let lake = self.lake();
         let variables = [
             ("STEPWELL_LAKE", lake.as_os_str()),
             ("RAW_BUCKET", OsStr::new("dev-raw")),
@@ -54,9 +60,10 @@ impl Site {
             ("ARTIFACTS_BUCKET", OsStr::new("dev-artifacts")),
             ("BENCHMARK_SYMBOL", OsStr::new("IBM")),
         ];
-        let address = site.url.trim_start_matches("http://").to_owned();
-        site._worker = Some(worker_with(&address, "worker", &[], &variables));
-        site
+        let address = self.url.trim_start_matches("http://").to_owned();
+        // The one before ends first: its tasks are given up by their leases.
+        drop(self._worker.take());
+        self._worker = Some(worker_with(&address, "worker", flags, &variables));
     }
 
     /// A server that nobody works for.

@@ -34,12 +34,13 @@ pub fn spark_expression(function: &str, arguments: &[String]) -> Option<String> 
     })
 }
 
-/// By way of the shortest text that reads back as the number, so that halves are those a person sees.
+/// By way of the shortest text that reads back as the number, so that halves are those a person sees; and back by way of text,
+/// because not every server makes the nearest number of a decimal.
 fn round(x: &str, n: &str) -> String {
     let x = format!("cast({x} as double)");
     format!(
         "case when abs({x}) < double('infinity') then \
-         coalesce(cast(round({}, {n}) as double), round({x}, {n})) end",
+         coalesce(cast(cast(round({}, {n}) as string) as double), round({x}, {n})) end",
         decimal(&x)
     )
 }

@@ -35,6 +35,9 @@ use crate::lake::{Column, Folder, Rows, columns_of, conform_batches, schema_of};
 pub(super) use connection::end_sessions;
 pub(super) use failure::Failure;
 
+/// The largest result that is given back to a server as rows: messages of gRPC have 4 MiB where nobody asked for more.
+const KEPT_BYTES_MAX: usize = 3 << 20;
+
 /// Whether an address can be one; nothing is connected to.
 pub(super) fn check(remote: &str) -> Result<(), RemoteError> {
     connection::parse(remote).map(drop)
@@ -141,14 +144,28 @@ impl Spark {
         Ok(())
     }
 
-    /// Cached on the server where it has a cache; elsewhere the statement is computed again wherever the name is used.
+    /// Cached on the server where it has a cache. Elsewhere a small result is fetched and given back as rows; a large one is
+    /// computed again wherever its name is used.
     pub async fn keep(&self, name: &str, sql: &str) -> Result<u64, JobError> {
         self.view(name, sql).await?;
         let connection = self.connection().await?;
         if connection.is_spark {
             connection.cache(name, &what(sql)).await?;
+            return self.count(name).await;
         }
-        self.count(name).await
+        let mut rows = connection.execute(&what(sql), self::sql(&format!("select * from {name}"))).await?;
+        let (mut batches, mut bytes) = (Vec::<RecordBatch>::new(), 0);
+        while let Some(batch) = rows.next().await {
+            let batch = batch?;
+            bytes += batch.get_array_memory_size();
+            if bytes > KEPT_BYTES_MAX {
+                return self.count(name).await;
+            }
+            batches.push(batch);
+        }
+        let Some(first) = batches.first() else { return Ok(0) };
+        self.rows(name, &columns_of(&first.schema()), &batches).await?;
+        Ok(batches.iter().map(|batch| batch.num_rows() as u64).sum())
     }
 
     async fn count(&self, name: &str) -> Result<u64, JobError> {
@@ -175,6 +192,7 @@ impl Spark {
             Some(Err(failure)) => return Err(failure.clone().into()),
             None => schema_of(columns),
         };
+        tracing::info!("Spark at {} gives the rows to write", self.endpoint());
         let failed = |error| super::failure::failure("the rows to write", &error);
         let source = Source::new(schema.clone(), rows.boxed());
         let table = StreamingTable::try_new(schema, vec![Arc::new(source)]).map_err(failed)?;
