@@ -172,7 +172,6 @@ impl Session {
             name: name.to_owned(),
             is_global: false,
             replace: true,
-            ..CreateDataFrameViewCommand::default()
         };
         self.command(what, CommandType::CreateDataframeView(view)).await
     }
@@ -211,7 +210,7 @@ impl Session {
     }
 
     async fn command(&self, what: &str, command: CommandType) -> Result<(), Failure> {
-        let command = Command { command_type: Some(command), ..Command::default() };
+        let command = Command { command_type: Some(command) };
         let mut answer = self.run(what, OpType::Command(command)).await?;
         while let Some(batch) = answer.next().await {
             batch?;
