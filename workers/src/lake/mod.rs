@@ -37,7 +37,7 @@ pub use folder::Folder;
 pub use hidden::is_data;
 pub use location::Location;
 pub use lock::{LOCK_SECONDS, PartitionLock};
-pub(crate) use parquet_file::ParquetFile;
+pub(crate) use parquet_file::{ParquetFile, ParquetFileEnd};
 pub use partition::{Partition, PartitionRead, PartitionState, Table, hive_name, hive_value};
 pub use rows::Rows;
 pub(crate) use rows::conform_batches;

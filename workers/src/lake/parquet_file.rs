@@ -8,7 +8,7 @@ use deltalake::arrow::array::RecordBatch;
 use deltalake::arrow::datatypes::SchemaRef;
 use deltalake::parquet::arrow::ArrowWriter;
 use deltalake::parquet::basic::{Compression, GzipLevel, ZstdLevel};
-use deltalake::parquet::file::properties::WriterProperties;
+use deltalake::parquet::file::properties::{EnabledStatistics, WriterProperties};
 
 use super::publish::blocking;
 use super::{Codec, Error};
@@ -17,6 +17,9 @@ use super::{Codec, Error};
 const ROW_GROUP_ROWS: usize = 262_144;
 /// A row group of wide rows ends here, so that writing one stays within a job's memory.
 const ROW_GROUP_BYTES: usize = 128 << 20;
+/// The same of kept results.
+const KEPT_ROW_GROUP_ROWS: usize = 65_536;
+const KEPT_ROW_GROUP_BYTES: usize = 16 << 20;
 
 /// A Parquet file being written; removed with its folder, whoever owns that.
 pub(crate) struct ParquetFile {
@@ -54,8 +57,29 @@ pub(crate) fn writer_properties(codec: Codec) -> WriterProperties {
 impl ParquetFile {
     /// Begins a file at a path. `uri` is what it will be, for errors.
     pub(crate) fn create(path: &Path, schema: SchemaRef, codec: Codec, uri: &str) -> Result<ParquetFile, Error> {
+        ParquetFile::create_with(path, schema, writer_properties(codec), uri)
+    }
+
+    /// Begins a file that only this process reads, and soon: quick to write, and little of it in memory at once.
+    pub(crate) fn create_kept(path: &Path, schema: SchemaRef, uri: &str) -> Result<ParquetFile, Error> {
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::LZ4_RAW)
+            .set_dictionary_enabled(false)
+            .set_statistics_enabled(EnabledStatistics::Chunk)
+            .set_max_row_group_row_count(Some(KEPT_ROW_GROUP_ROWS))
+            .set_max_row_group_bytes(Some(KEPT_ROW_GROUP_BYTES))
+            .build();
+        ParquetFile::create_with(path, schema, properties, uri)
+    }
+
+    fn create_with(
+        path: &Path,
+        schema: SchemaRef,
+        properties: WriterProperties,
+        uri: &str,
+    ) -> Result<ParquetFile, Error> {
         let file = File::create(path).map_err(|error| Error::storage("write", path.display().to_string(), error))?;
-        let writer = ArrowWriter::try_new(BufWriter::new(file), schema, Some(writer_properties(codec)))
+        let writer = ArrowWriter::try_new(BufWriter::new(file), schema, Some(properties))
             .map_err(|error| Error::Encode { uri: uri.to_owned(), reason: error.to_string() })?;
         Ok(ParquetFile { writer, path: path.to_owned(), uri: uri.to_owned(), rows: 0 })
     }

@@ -10,6 +10,7 @@
 
 /// The names of the functions and how many arguments they take.
 pub const FUNCTIONS: &[(&str, usize)] = &[
+    ("sw_label", 1),
     ("sw_round", 2),
     ("sw_days", 1),
     ("sw_text_f64", 1),
@@ -22,6 +23,7 @@ pub const FUNCTIONS: &[(&str, usize)] = &[
 /// arguments.
 pub fn spark_expression(function: &str, arguments: &[String]) -> Option<String> {
     Some(match (function, arguments) {
+        ("sw_label", [x]) => format!("nullif(trim({x}), '')"),
         ("sw_round", [x, n]) => round(x, n),
         ("sw_days", [x]) => format!("unix_date({x})"),
         ("sw_text_f64", [x]) => text_of_number(x),

@@ -13,11 +13,12 @@ use futures::{StreamExt, TryStreamExt};
 use super::conform;
 use super::failure::failure;
 use super::first_line;
+use super::keep;
 use super::parquet;
 use super::session::Session;
 use crate::job::JobError;
 use crate::lake::delta::Delta;
-use crate::lake::{Codec, Column, Folder, ParquetFile, Rows, columns_of, conform_batches, schema_of};
+use crate::lake::{Column, Folder, Rows, columns_of, conform_batches, schema_of};
 
 /// A session of DataFusion.
 #[derive(Clone)]
@@ -81,17 +82,9 @@ impl Local {
     /// Kept as Parquet in the temporary folder.
     pub async fn keep(&self, name: &str, sql: &str) -> Result<u64, JobError> {
         let frame = self.plan(sql).await?;
-        let columns = columns_of(frame.schema().as_arrow());
-        let mut rows = self.rows_of(frame, &columns, conform::frame).await?;
         let number = self.kept.fetch_add(1, Ordering::Relaxed);
-        let path = self.session.place().join(format!("kept-{number}.parquet"));
-        let uri = format!("the intermediate result `{name}`");
-        let mut file = ParquetFile::create(&path, rows.schema(), Codec::Lz4, &uri)?;
-        while let Some(batch) = rows.next(&uri).await? {
-            file = file.write(batch).await?;
-        }
-        let kept = file.finish().await?;
-        let provider = parquet::local(&self.session, &kept.path, rows.schema());
+        let kept = keep::write(&self.session, frame, number, &format!("the intermediate result `{name}`")).await?;
+        let provider = parquet::local(&self.session, &kept.paths, kept.schema);
         self.register(name, provider.map_err(|error| failure(name, &error))?)?;
         Ok(kept.rows)
     }

@@ -20,10 +20,12 @@ pub mod dialect;
 mod failure;
 mod function;
 mod json;
+mod keep;
 mod local;
 mod parameter;
 mod parquet;
 mod remote;
+mod row_number;
 mod session;
 #[cfg(feature = "spark")]
 mod spark;

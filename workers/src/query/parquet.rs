@@ -1,6 +1,6 @@
 //! Tables over Parquet objects.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use deltalake::arrow::datatypes::{Schema, SchemaRef};
@@ -109,10 +109,11 @@ pub(super) async fn footers(
         .await
 }
 
-/// A table over a file of this machine that we wrote.
-pub(super) fn local(session: &Session, path: &Path, schema: SchemaRef) -> PlanResult<Arc<dyn TableProvider>> {
-    let url = Url::from_file_path(path).expect("a temporary folder has an absolute path");
-    Ok(listing(session, vec![listing_url(url)?], schema)?)
+/// A table over files of this machine that we wrote.
+pub(super) fn local(session: &Session, paths: &[PathBuf], schema: SchemaRef) -> PlanResult<Arc<dyn TableProvider>> {
+    let url = |path: &PathBuf| Url::from_file_path(path).expect("a temporary folder has an absolute path");
+    let urls = paths.iter().map(|path| listing_url(url(path))).collect::<PlanResult<Vec<_>>>()?;
+    Ok(listing(session, urls, schema)?)
 }
 
 fn listing(session: &Session, urls: Vec<ListingTableUrl>, schema: SchemaRef) -> PlanResult<Arc<ListingTable>> {

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 use super::failure::failure;
 use super::function;
+use super::row_number::RowNumbers;
 use crate::job::{Code, JobError};
 use crate::lake::Folder;
 
@@ -84,6 +85,7 @@ impl Session {
             .with_config(config(memory_mb))
             .with_runtime_env(runtime)
             .with_default_features()
+            .with_physical_optimizer_rule(Arc::new(RowNumbers))
             .build();
         let context = SessionContext::new_with_state(state);
         for function in function::all() {

@@ -1,12 +1,12 @@
 //! One row per symbol and day.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use polars::error::PolarsResult;
-use polars::prelude::{BooleanChunked, Column, DataFrame, NewChunkedArray, PlSmallStr};
+use polars::prelude::{BooleanChunked, DataFrame, NewChunkedArray, PlSmallStr};
 
 use super::columns::KNOWN;
-use crate::lake::read::MICROS_PER_DAY;
+use crate::lake::read::{Kind, MICROS_PER_DAY};
 
 /// Rows left, and what was taken out.
 #[derive(Clone, Debug)]
@@ -31,21 +31,19 @@ pub(super) fn deduplicate(frame: &DataFrame) -> PolarsResult<Deduplicated> {
         let key = (symbol.unwrap_or_default(), at.unwrap_or_default().div_euclid(MICROS_PER_DAY));
         groups.entry(key).or_default().push(row);
     }
-    let known: Vec<&Column> = KNOWN.iter().map(|column| frame.column(column.name)).collect::<PolarsResult<_>>()?;
+    let numbers = KNOWN.iter().filter(|column| column.kind == Kind::Number);
+    let numbers = numbers.map(|column| frame.column(column.name)?.f64()).collect::<PolarsResult<Vec<_>>>()?;
     let mut keep = vec![true; frame.height()];
     let (mut identical, mut conflicting) = (0, 0);
     for rows in groups.into_values().filter(|rows| rows.len() > 1) {
-        let mut kinds: Vec<usize> = Vec::new();
+        // What tells rows of one symbol apart; a set, because a day may have very many of them.
+        let mut kinds: HashSet<(Option<i64>, Vec<Option<u64>>)> = HashSet::new();
         for row in &rows {
             keep[*row] = false;
-            let mut same = false;
-            for kind in &kinds {
-                same = same || equal(&known, *row, *kind)?;
-            }
-            if same {
+            // Both zeros are one number.
+            let values = numbers.iter().map(|values| values.get(*row).map(|value| (value + 0.0).to_bits()));
+            if !kinds.insert((micros[*row], values.collect())) {
                 identical += 1;
-            } else {
-                kinds.push(*row);
             }
         }
         conflicting += kinds.len() as u64 - 1;
@@ -55,15 +53,6 @@ pub(super) fn deduplicate(frame: &DataFrame) -> PolarsResult<Deduplicated> {
     }
     let frame = frame.filter(&BooleanChunked::from_slice(PlSmallStr::EMPTY, &keep))?;
     Ok(Deduplicated { frame, identical, conflicting })
-}
-
-fn equal(columns: &[&Column], a: usize, b: usize) -> PolarsResult<bool> {
-    for column in columns {
-        if column.get(a)? != column.get(b)? {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 #[cfg(test)]

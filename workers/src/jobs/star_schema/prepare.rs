@@ -83,7 +83,7 @@ fn registered(table: &SilverTable) -> String {
 
 async fn count(query: &Query, table: &SilverTable) -> Result<Counts, JobError> {
     let sql = format!(
-        "select count(*) as total, count(nullif(trim({key}), '')) as keyed from {name}",
+        "select count(*) as total, count(sw_label({key})) as keyed from {name}",
         key = table.key,
         name = registered(table)
     );
@@ -139,7 +139,7 @@ pub(super) fn quarantine_sql(table: &SilverTable) -> String {
     let names = table.columns.iter().map(|column| column.name.to_string()).collect::<Vec<_>>();
     let order = names.iter().map(|name| format!("{name} nulls last")).collect::<Vec<_>>().join(", ");
     format!(
-        "select {columns}, 'null_{key}' as dq_reason from {name} where nullif(trim({key}), '') is null order by {order}",
+        "select {columns}, 'null_{key}' as dq_reason from {name} where sw_label({key}) is null order by {order}",
         columns = names.join(", "),
         key = table.key,
         name = registered(table)

@@ -5,7 +5,7 @@ mod text;
 
 use std::sync::Arc;
 
-use deltalake::arrow::array::{ArrayRef, AsArray, Float64Array, Int32Array, StringArray, TimestampMicrosecondArray};
+use deltalake::arrow::array::{ArrayRef, AsArray, Float64Array, Int32Array, StringBuilder, TimestampMicrosecondArray};
 use deltalake::arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use deltalake::datafusion::common::{Result, plan_err};
 use deltalake::datafusion::logical_expr::{
@@ -25,6 +25,7 @@ pub(super) const FINITE: &str = "sw_finite";
 pub(super) fn all() -> Vec<ScalarUDF> {
     [
         Body::Finite,
+        Body::Label,
         Body::Round,
         Body::Days,
         Body::TextOfNumber,
@@ -60,6 +61,8 @@ fn udf(body: Body) -> ScalarUDF {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Body {
     Finite,
+    /// Text without blanks around it; null if nothing is left.
+    Label,
     Round,
     Days,
     TextOfNumber,
@@ -78,6 +81,7 @@ impl ScalarUDFImpl for Function {
     fn name(&self) -> &str {
         match self.body {
             Body::Finite => FINITE,
+            Body::Label => "sw_label",
             Body::Round => "sw_round",
             Body::Days => "sw_days",
             Body::TextOfNumber => "sw_text_f64",
@@ -95,7 +99,7 @@ impl ScalarUDFImpl for Function {
         Ok(match self.body {
             Body::Finite | Body::Round | Body::ParseNumber => Kind::Float64,
             Body::Days => Kind::Int32,
-            Body::TextOfNumber | Body::TextOfTimestamp => Kind::Text,
+            Body::Label | Body::TextOfNumber | Body::TextOfTimestamp => Kind::Text,
             Body::ParseTimestamp => Kind::Timestamp,
         }
         .arrow())
@@ -110,7 +114,7 @@ impl ScalarUDFImpl for Function {
             // Numbers and instants pass.
             (Body::ParseNumber, [given]) if given.is_numeric() => vec![Kind::Float64],
             (Body::ParseTimestamp, [given]) if given.is_temporal() => vec![Kind::Timestamp],
-            (Body::ParseNumber | Body::ParseTimestamp, [_]) => vec![Kind::Text],
+            (Body::Label | Body::ParseNumber | Body::ParseTimestamp, [_]) => vec![Kind::Text],
             _ => return plan_err!("{} does not take {} arguments", self.name(), given.len()),
         };
         Ok(wanted.into_iter().map(Kind::arrow).collect())
@@ -138,6 +142,7 @@ impl Body {
                 let values = first.as_primitive::<Float64Type>().iter();
                 Arc::new(values.map(|value| value.filter(|value| value.is_finite())).collect::<Float64Array>())
             }
+            (Body::Label, _) => text::labels(first),
             (Body::Round, _) => {
                 let decimals = arguments[1].as_primitive::<Int64Type>();
                 let values = first.as_primitive::<Float64Type>().iter().zip(decimals.iter());
@@ -153,12 +158,16 @@ impl Body {
                 Arc::new(days.collect::<Int32Array>())
             }
             (Body::TextOfNumber, _) => {
-                let values = first.as_primitive::<Float64Type>().iter();
-                Arc::new(values.map(|value| text_of_float(value?)).collect::<StringArray>())
+                let values = first.as_primitive::<Float64Type>();
+                texts(first.len(), values.iter(), text::push_float)
             }
             (Body::TextOfTimestamp, _) => {
-                let values = first.as_primitive::<TimestampMicrosecondType>().iter();
-                Arc::new(values.map(|micros| micros.map(text_of_timestamp)).collect::<StringArray>())
+                let values = first.as_primitive::<TimestampMicrosecondType>();
+                let push = |text: &mut String, micros| {
+                    text::push_timestamp(text, micros);
+                    true
+                };
+                texts(first.len(), values.iter(), push)
             }
             (Body::ParseTimestamp, DataType::Timestamp(..)) => first.clone(),
             (Body::ParseTimestamp, _) => {
@@ -172,4 +181,22 @@ impl Body {
             }
         }
     }
+}
+
+/// A text for each value, without an allocation for each; `push` says whether a value has one.
+fn texts<T: Copy>(
+    rows: usize,
+    values: impl Iterator<Item = Option<T>>,
+    push: impl Fn(&mut String, T) -> bool,
+) -> ArrayRef {
+    let mut texts = StringBuilder::with_capacity(rows, rows * 20);
+    let mut text = String::new();
+    for value in values {
+        text.clear();
+        match value {
+            Some(value) if push(&mut text, value) => texts.append_value(&text),
+            _ => texts.append_null(),
+        }
+    }
+    Arc::new(texts.finish())
 }

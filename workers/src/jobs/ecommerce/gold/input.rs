@@ -24,7 +24,7 @@ const fn optional(name: &'static str, reading: &'static str, absent: &'static st
 }
 
 /// Keys that are numbers in one table and text in another are compared as text.
-const AS_TEXT: &str = "nullif(trim(cast({} as string)), '')";
+const AS_TEXT: &str = "sw_label(cast({} as string))";
 const AS_INT: &str = "try_cast({} as int)";
 /// NaN and infinities, which compare as larger than every number, are no amounts.
 const AS_AMOUNT: &str = "case when abs(try_cast({} as double)) < 1e15 then try_cast({} as double) end";
@@ -115,7 +115,8 @@ pub(super) async fn register(query: &Query, source: &Source, table: &Delta) -> R
     query.view(source.name, &format!("select {} from {raw}", selected.join(", ")), &[]).await
 }
 
-/// Makes the window's rows known: `order_window`, then, where items are read, `item_scope`, and with products `item_sold`.
+/// Makes the window's rows known: `order_window`, then, where items are read, `item_scope`, and with products `order_sold` and
+/// `item_sold`.
 /// The number of orders in the window.
 ///
 /// # Errors
@@ -132,6 +133,7 @@ pub(super) async fn register_window(
     if orders > 0 && reads(&ORDER_ITEMS) {
         query.keep("item_scope", include_str!("../sql/gold/item_scope.sql"), &parameters).await?;
         if reads(&PRODUCTS) {
+            query.keep("order_sold", include_str!("../sql/gold/order_sold.sql"), &[]).await?;
             query.view("item_sold", include_str!("../sql/gold/item_sold.sql"), &[]).await?;
         }
     }

@@ -58,7 +58,7 @@ impl Counts {
 }
 
 /// Checks the table `result` and the window's input. Tables the query must know: `order_window`, `stored`, `result` and, by
-/// what the job reads, `item_scope`, `products`.
+/// what the job reads, `item_scope`, `products` with `order_sold`.
 ///
 /// # Errors
 /// Those of the statements.

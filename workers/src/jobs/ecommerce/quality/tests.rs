@@ -159,6 +159,7 @@ async fn world(result: &str) -> (tempfile::TempDir, Query) {
         ("order_window", orders),
         ("item_scope", items),
         ("products", products),
+        ("order_sold", include_str!("../sql/gold/order_sold.sql")),
         ("result", result),
         ("stored", result),
     ] {

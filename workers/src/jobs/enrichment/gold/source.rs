@@ -61,7 +61,7 @@ pub fn statement(found: &[Column], scope: &Scope) -> Result<String, JobError> {
             Some(kind) => {
                 let cast = cast(name, kind, column.kind);
                 // Blank text is null, not unreadable.
-                let given = if kind == Kind::Text { format!("nullif(trim({name}), '')") } else { name.to_owned() };
+                let given = if kind == Kind::Text { format!("sw_label({name})") } else { name.to_owned() };
                 reasons.push(format!("when {given} is not null and {cast} is null then '{name} cannot be read'"));
                 cast
             }
@@ -73,7 +73,7 @@ pub fn statement(found: &[Column], scope: &Scope) -> Result<String, JobError> {
                     .push(format!("case when {value} is not null and not ({value} - {value} = 0) then 1 else 0 end"));
                 format!("case when {value} - {value} = 0 then {value} end")
             }
-            Kind::Text if KEYS.contains(&name) => format!("nullif(trim({value}), '')"),
+            Kind::Text if KEYS.contains(&name) => format!("sw_label({value})"),
             _ => value,
         };
         values.push(format!("{value} as {name}"));
@@ -113,7 +113,7 @@ fn condition(date: &str, scope: &Scope) -> String {
 fn cast(name: &str, from: Kind, to: Kind) -> String {
     match (from, to) {
         (Kind::Text, Kind::Timestamp) => format!("sw_parse_ts({name})"),
-        (Kind::Text, _) => format!("try_cast(nullif(trim({name}), '') as {})", sql_type(to)),
+        (Kind::Text, _) => format!("try_cast(sw_label({name}) as {})", sql_type(to)),
         _ => format!("try_cast({name} as {})", sql_type(to)),
     }
 }

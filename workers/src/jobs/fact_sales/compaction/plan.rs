@@ -81,7 +81,7 @@ fn expression(column: &str, found: Kind, wanted: Kind) -> String {
 /// A key or label as text; blank is null.
 pub(super) fn text(column: &str, found: Kind) -> String {
     match found {
-        Kind::Text => format!("nullif(trim({column}), '')"),
+        Kind::Text => format!("sw_label({column})"),
         Kind::Float64 => format!("sw_text_f64({column})"),
         Kind::Timestamp => format!("sw_text_ts({column})"),
         Kind::Int32 | Kind::Int64 | Kind::Boolean | Kind::Date => format!("cast({column} as string)"),

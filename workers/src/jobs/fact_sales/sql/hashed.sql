@@ -10,16 +10,18 @@ select
 from (
     select
         n.*,
-        md5(
-            coalesce(n.store_id, '')
-            || '||' || coalesce(sw_text_ts(n.timestamp), '')
-            || '||' || coalesce(n.item_id, '')
-            || '||' || coalesce(n.item_category, '')
-            || '||' || coalesce(cast(n.quantity as string), '')
-            || '||' || coalesce(sw_text_f64(n.unit_price), '')
-            || '||' || coalesce(sw_text_f64(n.revenue), '')
-            || '||' || coalesce(n.payment_method, '')
-            || '||' || coalesce(n.customer_id, '')
-        ) as row_hash
+        -- None of the parts is null: concat_ws would leave it out.
+        md5(concat_ws(
+            '||',
+            coalesce(n.store_id, ''),
+            coalesce(sw_text_ts(n.timestamp), ''),
+            coalesce(n.item_id, ''),
+            coalesce(n.item_category, ''),
+            coalesce(cast(n.quantity as string), ''),
+            coalesce(sw_text_f64(n.unit_price), ''),
+            coalesce(sw_text_f64(n.revenue), ''),
+            coalesce(n.payment_method, ''),
+            coalesce(n.customer_id, '')
+        )) as row_hash
     from normalised n
 ) h

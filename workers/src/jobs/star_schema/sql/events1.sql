@@ -2,8 +2,8 @@
 -- Rows without an id are in quarantine. Source: pipelines.md 3.2, steps 3 and 4.
 with parsed as (
     select
-        nullif(trim(event_id), '') as event_key,
-        nullif(trim(user_id), '') as user_key,
+        sw_label(event_id) as event_key,
+        sw_label(user_id) as user_key,
         sw_parse_ts(ts) as event_ts,
         event_id, user_id, ts, age, country, email, message, name, price, temperature, amount, year, month, day
     from silver_events
@@ -28,7 +28,7 @@ select
     user_key as user_id,
     event_ts as ts,
     cast(event_ts as date) as event_date,
-    nullif(trim(country), '') as country,
-    case when event_ts is null and nullif(trim(ts), '') is not null then 1 else 0 end as ts_failed
+    sw_label(country) as country,
+    case when event_ts is null and sw_label(ts) is not null then 1 else 0 end as ts_failed
 from ranked
 where version = 1

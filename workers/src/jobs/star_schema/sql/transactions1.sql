@@ -5,8 +5,8 @@
 -- since sums of decimals do not depend on the order of the rows and sums of floats do.
 with parsed as (
     select
-        nullif(trim(tx_id), '') as tx_key,
-        nullif(trim(user_id), '') as user_key,
+        sw_label(tx_id) as tx_key,
+        sw_label(user_id) as user_key,
         sw_parse_ts(created_at) as created,
         sw_parse_ts(delivered_at) as delivered,
         try_cast(replace(trim(amount), ',', '') as double) as number,
@@ -34,13 +34,13 @@ select
     tx_key as tx_id,
     user_key as user_id,
     finite as amount,
-    nullif(trim(status), '') as status,
+    sw_label(status) as status,
     created as created_at,
     delivered as delivered_at,
     cast(created as date) as tx_date,
-    case when finite is null and nullif(trim(amount), '') is not null then 1 else 0 end as amount_failed,
-    case when created is null and nullif(trim(created_at), '') is not null then 1 else 0 end as created_at_failed,
-    case when delivered is null and nullif(trim(delivered_at), '') is not null then 1 else 0 end
+    case when finite is null and sw_label(amount) is not null then 1 else 0 end as amount_failed,
+    case when created is null and sw_label(created_at) is not null then 1 else 0 end as created_at_failed,
+    case when delivered is null and sw_label(delivered_at) is not null then 1 else 0 end
         as delivered_at_failed
 from ranked
 where version = 1

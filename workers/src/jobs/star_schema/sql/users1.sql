@@ -2,7 +2,7 @@
 -- silver. All joins use this table. Source: pipelines.md 3.2, step 5.
 with parsed as (
     select
-        nullif(trim(user_id), '') as user_key,
+        sw_label(user_id) as user_key,
         sw_parse_ts(updated_at) as updated,
         user_id, name, email, phone, city, age, updated_at, year, month, day
     from silver_users
@@ -24,6 +24,6 @@ ranked as (
 select
     user_key as user_id, name, email, city, phone, age,
     updated as updated_at,
-    case when updated is null and nullif(trim(updated_at), '') is not null then 1 else 0 end as updated_at_failed
+    case when updated is null and sw_label(updated_at) is not null then 1 else 0 end as updated_at_failed
 from ranked
 where version = 1

@@ -10,9 +10,7 @@ select
     (
         select coalesce(sum(o.total_amount), 0.0)
         from order_window as o
-        where o.order_id in (
-            select i.order_id from item_scope as i where i.in_window and i.product_id in (select product_id from products)
-        )
+        where o.order_id in (select s.order_id from order_sold as s)
     ) as expected_sales,
     (
         select count(distinct i.product_id)

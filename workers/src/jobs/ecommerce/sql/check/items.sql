@@ -9,7 +9,7 @@ select
     (
         select count(*)
         from (select order_id from item_scope where not in_window) as u
-        left join (select distinct order_id from orders) as a on a.order_id = u.order_id
+        left join orders as a on a.order_id = u.order_id
         where a.order_id is null
     ) as unknown_orders
 from item_scope

@@ -5,11 +5,5 @@ select
     s.total_amount / n.items as share
 from item_scope as s
 join products as p on p.product_id = s.product_id
-join (
-    select i.order_id, count(*) as items
-    from item_scope as i
-    join products as q on q.product_id = i.product_id
-    where i.in_window
-    group by i.order_id
-) as n on n.order_id = s.order_id
+join order_sold as n on n.order_id = s.order_id
 where s.in_window
