@@ -160,6 +160,9 @@ fn config(memory_mb: u64) -> SessionConfig {
     options.execution.parquet.pushdown_filters = true;
     options.execution.parquet.schema_force_view_types = false;
     options.execution.parquet.coerce_int96 = Some("us".to_owned());
+    // Rows that a statement orders go through one more projection (`conform`). Dealing them out to several of it, which this
+    // would do, gives them back in whatever order.
+    options.optimizer.enable_round_robin_repartition = false;
     options.sql_parser.map_string_types_to_utf8view = false;
     options.sql_parser.enable_ident_normalization = true;
     options.sql_parser.parse_float_as_decimal = false;

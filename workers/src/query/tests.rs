@@ -228,6 +228,25 @@ async fn streams_are_conformed_ordered_and_finite() {
     assert_eq!(Kind::of(&DataType::Null), Some(Kind::Text));
 }
 
+/// Many batches, and a column that is not taken as it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_come_in_the_order_of_their_statement() {
+    let place = place();
+    let columns = [column("n", Kind::Int64), column("x", Kind::Float64)];
+    let sql = "select value as n, cast(value as double) / 3 as x from generate_series(1, 200000) order by value desc";
+    for _ in 0..5 {
+        let mut rows = place.query.stream(sql, &[], &columns).await.unwrap();
+        let mut next = 200_000;
+        while let Some(batch) = rows.next("here").await.unwrap() {
+            for n in batch.column(0).as_any().downcast_ref::<Int64Array>().unwrap().iter().flatten() {
+                assert_eq!(n, next);
+                next -= 1;
+            }
+        }
+        assert_eq!(next, 0);
+    }
+}
+
 #[tokio::test]
 async fn results_are_named_lazily_or_kept_and_replaced() {
     let place = place();
