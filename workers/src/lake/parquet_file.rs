@@ -50,8 +50,14 @@ pub(crate) fn writer_properties(codec: Codec) -> WriterProperties {
         .set_compression(compression)
         .set_created_by("stepwell".to_owned())
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
+        .set_max_row_group_bytes(Some(row_group_bytes()))
         .build()
+}
+
+/// A row group is in memory until it is whole, beside what statements are allowed: where that is little, it is small, too.
+fn row_group_bytes() -> usize {
+    // Whoever runs statements has said what is wrong with the variable.
+    crate::query::memory_bytes().map_or(ROW_GROUP_BYTES, |allowed| (allowed / 8).clamp(1 << 20, ROW_GROUP_BYTES))
 }
 
 impl ParquetFile {

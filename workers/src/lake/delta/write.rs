@@ -115,28 +115,43 @@ impl Delta {
             self.snapshot()?.table_config().num_indexed_cols(),
             None,
         );
-        let mut writer = DeltaWriter::new(self.table.object_store(), config);
+        let writer = || DeltaWriter::new(self.table.object_store(), config.clone());
+        let allowed = crate::query::memory_bytes().map_err(|error| Error::Configuration {
+            name: crate::query::MEMORY_VARIABLE.to_owned(),
+            reason: error.message,
+        })?;
+        let mut open = writer();
         let uri = self.uri();
-        let mut count = 0;
+        let (mut count, mut held, mut adds) = (0, 0, Vec::new());
         let written = loop {
             match rows.next(&uri).await {
                 Ok(Some(batch)) => {
                     count += batch.num_rows() as u64;
-                    if let Err(error) = writer.write(&batch).await {
+                    held += batch.get_array_memory_size();
+                    if let Err(error) = open.write(&batch).await {
                         break Err(self.failed("write", error));
                     }
                 }
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(error),
             }
+            // Every partition that has come has an open file, and what it holds is in memory until a row group is full.
+            if held > allowed {
+                held = 0;
+                match std::mem::replace(&mut open, writer()).close().await {
+                    Ok(files) => adds.extend(files),
+                    Err(error) => break Err(self.failed("write", error)),
+                }
+            }
         };
         if let Err(error) = written {
-            if let Err(left) = writer.abort().await {
+            if let Err(left) = open.abort().await {
                 tracing::warn!(table.uri = %uri, "Cannot take back unfinished files of `{uri}`: {left}");
             }
             return Err(error);
         }
-        Ok((writer.close().await.map_err(|error| self.failed("write", error))?, count))
+        adds.extend(open.close().await.map_err(|error| self.failed("write", error))?);
+        Ok((adds, count))
     }
 
     async fn commit(
