@@ -4,7 +4,10 @@ use super::super::table::{ORDER_ITEMS, ORDERS, PRODUCTS, Source};
 use super::super::window::Window;
 use crate::job::{Code, JobError};
 use crate::lake::delta::Delta;
-use crate::query::{Query, Value};
+use crate::query::{Query, Value, memory_bytes};
+
+/// What an order takes in a join, about.
+const ORDER_BYTES: u64 = 100;
 
 /// A column of a silver table that gold reads.
 struct Wanted {
@@ -117,19 +120,22 @@ pub(super) async fn register(query: &Query, source: &Source, table: &Delta) -> R
 
 /// Makes the window's rows known: `order_window`, then, where items are read, `item_scope`, and with products `order_sold` and
 /// `item_sold`.
-/// The number of orders in the window.
+/// The session to go on with, and the number of orders in the window.
 ///
 /// # Errors
 /// Those of the statements.
 pub(super) async fn register_window(
-    query: &Query,
+    query: Query,
     sources: &[&'static Source],
     window: Window,
-) -> Result<u64, JobError> {
+) -> Result<(Query, u64), JobError> {
     let parameters = parameters(window);
     let reads = |source: &Source| sources.iter().any(|read| read.name == source.name);
     debug_assert!(reads(&ORDERS), "every gold table is made of orders");
     let orders = query.keep("order_window", include_str!("../sql/gold/order_window.sql"), &parameters).await?;
+    // A join by hash holds them in memory.
+    let large = orders.saturating_mul(ORDER_BYTES) > memory_bytes()? as u64 / 2;
+    let query = if large { query.merge_joins() } else { query };
     if orders > 0 && reads(&ORDER_ITEMS) {
         query.keep("item_scope", include_str!("../sql/gold/item_scope.sql"), &parameters).await?;
         if reads(&PRODUCTS) {
@@ -137,5 +143,5 @@ pub(super) async fn register_window(
             query.view("item_sold", include_str!("../sql/gold/item_sold.sql"), &[]).await?;
         }
     }
-    Ok(orders)
+    Ok((query, orders))
 }

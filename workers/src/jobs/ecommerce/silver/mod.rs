@@ -19,11 +19,14 @@ use super::settings::Settings;
 use super::table::{Layer, SOURCE_FILE, Source, columns, source};
 use crate::job::{Code, Finish, JobContext, JobDefinition, JobError};
 use crate::lake::delta::{Delta, Write};
-use crate::query::{Query, Value};
+use crate::query::{Query, Value, memory_bytes};
 use scope::Scope;
 
 /// The application id of silver's Delta transactions; the version is bronze's.
 const APPLICATION: &str = "ecommerce-silver";
+
+/// A bronze table of more than this part of the memory, compressed as it is, is joined by sorting.
+const BRONZE_PART_MAX: u64 = 32;
 
 /// The job `ecommerce-silver`.
 pub(crate) const SILVER: JobDefinition = JobDefinition {
@@ -70,6 +73,9 @@ async fn run(context: &JobContext) -> Result<Finish, JobError> {
     let next = Some(bronze.version()).filter(|version| recorded.is_none_or(|recorded| recorded < *version));
     let done = if full { None } else { recorded };
     let query = Query::new(context)?;
+    // Keys are joined with keys: a side of that in memory is part of the input.
+    let large = bronze.details().await?.bytes > memory_bytes()? as u64 / BRONZE_PART_MAX;
+    let query = if large { query.merge_joins() } else { query };
     sql::register(&query, &settings, source, &bronze, &silver, &rejected).await?;
     let mut work = Work { context, source, query, bronze, silver, rejected, done, next };
     let scope = Scope::of(&work).await?;
@@ -87,7 +93,7 @@ impl Work<'_> {
         let (key, name) = (self.source.key, self.source.name);
         scope.register(&self.query).await?;
         let checked = sql::checked(name);
-        self.query.view("in_scope", &sql::in_scope(checked, key), &[]).await?;
+        self.query.view("in_scope", &sql::in_scope(checked, key, scope.all), &[]).await?;
         self.query.keep("newest", &sql::newest(key), &[]).await?;
         let counts = self.query.json(&sql::counts(checked), &[]).await?;
         let count = |column: &str| counts.first().and_then(|row| row[column].as_u64()).unwrap_or_default();

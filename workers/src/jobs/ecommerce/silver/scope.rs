@@ -15,6 +15,8 @@ use crate::query::{Kind, Query, column};
 pub(super) struct Scope {
     /// Their names, ascending.
     pub files: Vec<String>,
+    /// Whether bronze has no others.
+    pub all: bool,
 }
 
 impl Scope {
@@ -51,7 +53,8 @@ impl Scope {
             files.extend(healed.iter().filter_map(|row| row[SOURCE_FILE].as_str().map(str::to_owned)));
             work.context.metric("files_healed", files.len() - before);
         }
-        Ok(Scope { files: files.into_iter().collect() })
+        let all = every(work).await?.is_subset(&files);
+        Ok(Scope { files: files.into_iter().collect(), all })
     }
 
     /// Makes the names known as the table `scope`.

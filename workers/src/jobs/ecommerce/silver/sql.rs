@@ -58,8 +58,11 @@ pub(super) async fn register(
     query.view("checked_order_items", include_str!("../sql/silver/order_items_checked.sql"), &[]).await
 }
 
-/// Good rows, of all of bronze, whose key is in a file of the scope.
-pub(super) fn in_scope(checked: &str, key: &str) -> String {
+/// Good rows, of all of bronze, whose key is in a file of the scope; `all`: those are all files.
+pub(super) fn in_scope(checked: &str, key: &str, all: bool) -> String {
+    if all {
+        return format!("select * from {checked} where validation_errors = ''");
+    }
     format!(
         "select * from {checked} where validation_errors = '' and {key} in \
          (select {key} from {checked} where bronze_source_file in (select bronze_source_file from scope))"

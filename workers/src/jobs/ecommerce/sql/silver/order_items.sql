@@ -7,5 +7,5 @@ union all
 select
     id, order_id, user_id, days_since_prior_order, days_since_prior_order_bucket, product_id, add_to_cart_order, reordered,
     order_timestamp, date, bronze_source_file, processing_timestamp, layer
-from silver_order_items
-where date in (select date from touched) and id not in (select id from newest)
+from silver_order_items as s
+where date in (select date from touched) and not exists (select n.id from newest as n where n.id = s.id)

@@ -9,5 +9,5 @@ union all
 select
     order_num, order_id, user_id, order_timestamp, total_amount, date, day_of_week, hour_of_day, bronze_source_file,
     processing_timestamp, layer
-from silver_orders
-where date in (select date from touched) and order_id not in (select order_id from newest)
+from silver_orders as s
+where date in (select date from touched) and not exists (select n.order_id from newest as n where n.order_id = s.order_id)

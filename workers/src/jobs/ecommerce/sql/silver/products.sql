@@ -7,5 +7,5 @@ union all
 select
     product_id, department_id, department, department_standardized, product_name, is_active, bronze_source_file,
     processing_timestamp, layer
-from silver_products
-where product_id not in (select product_id from newest)
+from silver_products as s
+where not exists (select n.product_id from newest as n where n.product_id = s.product_id)
