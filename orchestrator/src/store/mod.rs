@@ -17,6 +17,7 @@ mod page;
 pub mod postgres;
 mod record;
 mod row;
+mod schema;
 mod sqlite;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

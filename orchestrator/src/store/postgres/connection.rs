@@ -4,16 +4,12 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, PgPool};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::super::{Error, Result};
+use super::super::{Error, Result, schema};
 use super::PostgresSettings;
-
-/// The schema.
-pub(in super::super) static MIGRATOR: Migrator = sqlx::migrate!("../migrations/postgres");
 
 /// `server_version_num` of Postgres 15.
 const VERSION_MIN: i32 = 150_000;
@@ -71,7 +67,7 @@ pub(super) async fn query_pool(options: &PgConnectOptions, settings: &PostgresSe
 
 /// Brings the schema up to date.
 pub(super) async fn migrate(pool: &PgPool) -> Result<()> {
-    MIGRATOR.run(pool).await.map_err(|error| {
+    schema::postgres().run(pool).await.map_err(|error| {
         Error::Open(format!(
             "the schema of the database cannot be brought up to date: {error}. The user needs the right to create \
              tables, and a database that a newer Stepwell has used needs that version"

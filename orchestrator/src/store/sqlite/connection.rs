@@ -5,14 +5,10 @@ use std::io::{Read, Seek, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, SqliteConnection, SqlitePool};
 
-use super::super::{Error, Result};
-
-/// The schema.
-pub(super) static MIGRATOR: Migrator = sqlx::migrate!("../migrations/sqlite");
+use super::super::{Error, Result, schema};
 
 /// The database in the data folder.
 const FILE: &str = "stepwell.db";
@@ -84,7 +80,7 @@ fn cannot_open(folder: &Path, error: impl std::fmt::Display) -> Error {
 pub(super) async fn writer(folder: &Path) -> Result<SqliteConnection> {
     let options = options(folder).create_if_missing(true);
     let mut connection = options.connect().await.map_err(|error| cannot_open(folder, error))?;
-    MIGRATOR.run_direct(None, &mut connection, false).await.map_err(|error| cannot_open(folder, error))?;
+    schema::sqlite().run_direct(None, &mut connection, false).await.map_err(|error| cannot_open(folder, error))?;
     Ok(connection)
 }
 

@@ -9,10 +9,9 @@ use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{AssertSqlSafe, Row, SqlitePool};
 use uuid::Uuid;
 
-use super::super::Commit;
 use super::super::conformance::{self, Shared, hold, start, step};
+use super::super::{Commit, schema};
 use super::SqliteStore;
-use super::connection::MIGRATOR;
 
 /// Tells the helper test below which folder to write to.
 const FOLDER_VARIABLE: &str = "STEPWELL_TEST_KILL_FOLDER";
@@ -30,28 +29,19 @@ async fn objects(pool: &SqlitePool) -> Vec<String> {
 #[tokio::test]
 async fn migrations_go_up_down_and_up_again() {
     let pool = memory().await;
-    MIGRATOR.run(&pool).await.unwrap();
+    schema::sqlite().run(&pool).await.unwrap();
     let after_up = objects(&pool).await;
     assert!(after_up.contains(&"journal".to_owned()), "{after_up:?}");
-    MIGRATOR.undo(&pool, 0).await.unwrap();
+    schema::sqlite().undo(&pool, 0).await.unwrap();
     assert_eq!(objects(&pool).await, [""; 0]);
-    MIGRATOR.run(&pool).await.unwrap();
+    schema::sqlite().run(&pool).await.unwrap();
     assert_eq!(objects(&pool).await, after_up);
-}
-
-#[test]
-fn both_dialects_have_the_same_migrations() {
-    let names = |migrator: &sqlx::migrate::Migrator| {
-        let all = migrator.iter().map(|one| (one.version, one.description.clone(), one.migration_type));
-        all.collect::<Vec<_>>()
-    };
-    assert_eq!(names(&MIGRATOR), names(&super::super::postgres::MIGRATOR));
 }
 
 #[tokio::test]
 async fn hot_statements_walk_their_indexes() {
     let pool = memory().await;
-    MIGRATOR.run(&pool).await.unwrap();
+    schema::sqlite().run(&pool).await.unwrap();
     let list = "select * from execution where true {} order by started_at desc, id desc limit 10";
     let of_machine = list.replace("{}", "and state_machine_arn = 'a' and (started_at, id) < (1, 'x')");
     let failed = list.replace("{}", "and status = 'FAILED' and status in ('FAILED', 'TIMED_OUT', 'ABORTED')");
