@@ -7,13 +7,14 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use sqlx::{Acquire, PgConnection, Row};
+use sqlx::{Acquire, AssertSqlSafe, PgConnection, Row};
 use uuid::Uuid;
 
 use super::super::admission::{self, Changes, Facts, Questions};
 use super::super::row::{self, seconds, signed};
 use super::super::{Commit, CommitResult, End, Error, NewOutboxMessage, Result};
 use super::connection::Connections;
+use super::statement::{self, Parts};
 use super::{hint, instant, ledger, outbox, text, text_or_null, unavailable};
 
 /// How often a batch is tried; each time another node was faster.
@@ -153,7 +154,18 @@ async fn write(connection: &mut PgConnection, node: Uuid, changes: Changes) -> R
         tasks_gone.into_iter().map(|(execution, task)| (execution, signed(task.0))).unzip();
     let timers: Vec<_> = timers.into_iter().collect();
     let timers_gone: Vec<_> = timers_gone.into_iter().collect();
-    sqlx::query(include_str!("sql/commit.sql"))
+    let parts = Parts {
+        created: !created.is_empty(),
+        advanced: !advanced.is_empty(),
+        scheduled: !tasks.is_empty(),
+        changed: !updates.is_empty(),
+        tasks_gone: !gone_tasks.is_empty(),
+        timers_set: !timers.is_empty(),
+        timers_gone: !timers_gone.is_empty(),
+        ended: !ended.is_empty(),
+        held: !held.is_empty(),
+    };
+    sqlx::query(AssertSqlSafe(statement::of(parts)))
         // created
         .bind(column(&created, |row| row.id))
         .bind(column(&created, |row| row.arn.clone()))

@@ -13,6 +13,7 @@ mod machine;
 mod outbox;
 pub mod raw_rate;
 mod row;
+mod statement;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -33,8 +34,6 @@ use super::{
     Store, TaskRecord, WorkerRecord,
 };
 use connection::Connections;
-#[cfg(test)]
-pub(super) use connection::MIGRATOR;
 use hint::Hints;
 
 /// How many connections a node keeps. Postgres allows 100 by default: room for six nodes.

@@ -7,9 +7,8 @@ use tokio::sync::broadcast;
 
 use super::super::conformance::{self, event, hold, start, step, with_machine};
 use super::super::testing::{self, TestDatabase};
-use super::super::{Commit, CommitResult, Error, ExecutionStatus, Hint};
-use super::connection::MIGRATOR;
-use super::{PostgresSettings, PostgresStore, raw_rate};
+use super::super::{Commit, CommitResult, Error, ExecutionStatus, Hint, schema};
+use super::{PostgresSettings, PostgresStore, raw_rate, statement};
 
 async fn node(database: &TestDatabase) -> conformance::Shared {
     std::sync::Arc::new(PostgresStore::open(&database.url, PostgresSettings::default()).await.unwrap())
@@ -25,12 +24,12 @@ async fn tables(pool: &PgPool) -> Vec<String> {
 async fn migrations_go_up_down_and_up_again() {
     let database = testing::postgres().await.unwrap();
     let pool = PgPool::connect(&database.url).await.unwrap();
-    MIGRATOR.run(&pool).await.unwrap();
+    schema::postgres().run(&pool).await.unwrap();
     let after_up = tables(&pool).await;
     assert!(after_up.contains(&"journal".to_owned()), "{after_up:?}");
-    MIGRATOR.undo(&pool, 0).await.unwrap();
+    schema::postgres().undo(&pool, 0).await.unwrap();
     assert_eq!(tables(&pool).await, [""; 0]);
-    MIGRATOR.run(&pool).await.unwrap();
+    schema::postgres().run(&pool).await.unwrap();
     assert_eq!(tables(&pool).await, after_up);
     pool.close().await;
 }
@@ -53,11 +52,11 @@ async fn plan(pool: &PgPool, sql: &str, parameters: &[&str]) -> String {
 async fn hot_statements_walk_their_indexes() {
     let database = testing::postgres().await.unwrap();
     let pool = PgPool::connect(&database.url).await.unwrap();
-    MIGRATOR.run(&pool).await.unwrap();
+    schema::postgres().run(&pool).await.unwrap();
     // Plans for tables as they are after a while: for empty ones any index is as good as another.
     pool.execute(include_str!("tests/fill.sql")).await.unwrap();
     let id = "'00000000-0000-0000-0000-000000000001'::uuid";
-    let commit = include_str!("sql/commit.sql").replace("$63::bigint", "0");
+    let commit = statement::WHOLE.replace("$63::bigint", "0");
     let commit = (1..=68).rev().fold(commit, |sql, n| sql.replace(&format!("${n}::"), "ARRAY::"));
     let sample = [("uuid", "{00000000-0000-0000-0000-000000000001}"), ("timestamptz", "{2024-12-07}")];
     let sample = sample.into_iter().chain([("bigint", "{1}"), ("boolean", "{t}"), ("text", "{x}")]);

@@ -1,9 +1,12 @@
 -- Everything a batch of commits does to executions, journal, tasks and timers: one statement, so one round trip and,
 -- without a transaction around it, one commit. No row is touched by two of its parts (admission.rs sees to that).
 -- The counts at the end are the guard: fewer rows than planned mean that another node was faster (or that a name is
--- taken, a machine gone, a task somebody else's), and commit_conflict() undoes the whole statement. Postgres runs the parts nobody reads last to first: tasks before timers,
--- as heartbeat.sql does, so that the two do not wait for each other.
-with created as (
+-- taken, a machine gone, a task somebody else's), and commit_conflict() undoes the whole statement. Postgres runs the
+-- parts nobody reads last to first: tasks before timers, as heartbeat.sql does, so that the two do not wait for each other.
+-- What stands between `-- if` and `-- end` is left out where the batch has no such changes (statement.rs).
+with
+-- if created
+created as (
     insert into execution (
         id, arn, name, state_machine_arn, revision_id, revision_number, status, input, output, error, cause,
         started_at, stopped_at, turn_at, last_event_id, last_public_id, trace_header, pipeline, partition, started_by
@@ -26,6 +29,8 @@ with created as (
     on conflict do nothing
     returning 1
 ),
+-- end
+-- if advanced
 advanced as (
     update execution
     set
@@ -44,10 +49,8 @@ advanced as (
     where execution.id = new.id and execution.last_event_id = new.expected
     returning 1
 ),
-written as (
-    insert into journal (execution_id, first_event_id, last_event_id, first_public_id, last_public_id, events)
-    select * from unnest($29::uuid[], $30::bigint[], $31::bigint[], $32::bigint[], $33::bigint[], $34::text[])
-),
+-- end
+-- if scheduled
 scheduled as (
     insert into task (
         execution_id, task_id, queue, state, attempt, resource, input, token, heartbeat_seconds, lease_seconds, status,
@@ -69,6 +72,8 @@ scheduled as (
         started, worker
     )
 ),
+-- end
+-- if changed
 changed as (
     update task
     set
@@ -91,6 +96,8 @@ changed as (
         and (task.status = 'SCHEDULED' or not new.starts)
     returning new.starts
 ),
+-- end
+-- if timers_set
 timers_set as (
     insert into timer (execution_id, event_id, kind, due_at, visible_at)
     select execution_id, event_id, kind, due_at, due_at
@@ -99,6 +106,8 @@ timers_set as (
     on conflict (execution_id, event_id, kind) do update
     set due_at = excluded.due_at, visible_at = excluded.visible_at
 ),
+-- end
+-- if timers_gone
 timers_gone as (
     delete from timer
     using unnest($59::uuid[], $60::bigint[], $61::text[]) as gone (execution_id, event_id, kind)
@@ -107,28 +116,48 @@ timers_gone as (
         and timer.event_id = gone.event_id
         and timer.kind = gone.kind
 ),
+-- end
+-- if ended
 timers_of_ended as (
     delete from timer where execution_id = any ($62::uuid[])
 ),
+-- end
+-- if tasks_gone
 tasks_gone as (
     delete from task
     using unnest($53::uuid[], $54::bigint[]) as gone (execution_id, task_id)
     where task.execution_id = gone.execution_id and task.task_id = gone.task_id
 ),
+-- end
+-- if ended
 tasks_of_ended as (
     delete from task where execution_id = any ($62::uuid[])
+),
+-- end
+written as (
+    insert into journal (execution_id, first_event_id, last_event_id, first_public_id, last_public_id, events)
+    select * from unnest($29::uuid[], $30::bigint[], $31::bigint[], $32::bigint[], $33::bigint[], $34::text[])
 )
 select case
     when
-        (select count(*) from created) = cardinality($1::uuid[])
+        true
+        -- if created
+        and (select count(*) from created) = cardinality($1::uuid[])
+        -- end
+        -- if advanced
         and (select count(*) from advanced) = cardinality($20::uuid[])
+        -- end
+        -- if changed
         and (select count(*) from changed where starts) = $63::bigint
+        -- end
+        -- if held
         and (
             select count(*)
             from unnest($65::uuid[], $66::bigint[], $67::text[]) as held (execution_id, task_id, token)
             join task on task.execution_id = held.execution_id and task.task_id = held.task_id
             where task.token = held.token
         ) = cardinality($65::uuid[])
+        -- end
         then (select count(pg_notify('stepwell', payload)) from unnest($64::text[]) as payload)
     else commit_conflict()
 end
