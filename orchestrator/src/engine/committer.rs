@@ -1,7 +1,8 @@
 //! Group commit: turns hand their commits in, one transaction takes all that wait.
 //!
-//! While as many transactions are in flight as the store likes ([`Store::commits_at_once`]) the next batch gathers, so
-//! throughput grows with load and a lone commit waits for nobody. A turn holds its execution's lock until it has its answer,
+//! While a transaction is in flight the next batch gathers, so throughput grows with load and a lone commit waits for nobody.
+//! A large batch goes beside the one in flight, as long as the store likes ([`Store::commits_at_once`]): one executes while
+//! the other waits for the disk. A small one would cost more by itself than it gains. A turn holds its execution's lock until it has its answer,
 //! so neither one batch nor two side by side ever hold two commits of one execution from this process.
 
 use std::sync::Arc;
@@ -13,6 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::store::{self, Commit, CommitResult, Store};
 
+/// A batch of as many goes beside one in flight; a smaller one waits for it.
+const BESIDE_MIN: usize = 16;
 /// How many commits may wait before turns are held back.
 const QUEUE_MAX: usize = 8192;
 
@@ -55,23 +58,21 @@ async fn run(
     let at_once = store.commits_at_once().max(1);
     let mut in_flight = JoinSet::new();
     let mut waiting = Vec::with_capacity(batch_max);
-    loop {
-        while in_flight.len() >= at_once {
-            in_flight.join_next().await;
+    let mut is_open = true;
+    while is_open || !waiting.is_empty() {
+        let may_go_beside = waiting.len() >= BESIDE_MIN.min(batch_max) && in_flight.len() < at_once;
+        if !waiting.is_empty() && (in_flight.is_empty() || may_go_beside) {
+            in_flight.spawn(commit_all(store.clone(), waiting.drain(..).unzip()));
+            continue;
         }
-        let received = tokio::select! {
+        let room = batch_max - waiting.len();
+        tokio::select! {
             biased;
-            received = receiver.recv_many(&mut waiting, batch_max) => received,
-            () = shutdown.cancelled() => {
-                // Turns that are on their way still get their answer; new ones find the door closed.
-                receiver.close();
-                receiver.recv_many(&mut waiting, batch_max).await
-            }
-        };
-        if received == 0 {
-            break;
+            received = receiver.recv_many(&mut waiting, room), if is_open && room > 0 => is_open = received > 0,
+            Some(_) = in_flight.join_next() => {}
+            // Turns that are on their way still get their answer; new ones find the door closed.
+            () = shutdown.cancelled(), if !receiver.is_closed() => receiver.close(),
         }
-        in_flight.spawn(commit_all(store.clone(), waiting.drain(..).unzip()));
     }
     while in_flight.join_next().await.is_some() {}
 }
