@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
 use futures::future::try_join_all;
@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::BenchArgs;
+use super::client::Client;
 
 /// States of the chain that does nothing.
 pub(super) const CHAIN_STATES: usize = 10;
@@ -17,11 +18,10 @@ pub(super) const CHAIN_STATES: usize = 10;
 const LATENCY_STARTS: usize = 300;
 const ROLE: &str = "arn:aws:iam::123456789012:role/bench";
 
-/// Clients of one server.
+/// The load on one server.
 #[derive(Clone)]
 pub(super) struct Load {
-    client: reqwest::Client,
-    url: Arc<str>,
+    address: Arc<str>,
     /// Tells this run's machines from those of runs before.
     tag: Arc<str>,
     args: BenchArgs,
@@ -34,28 +34,14 @@ pub(super) struct Latency {
 }
 
 impl Load {
-    pub(super) fn new(address: &str, args: &BenchArgs) -> anyhow::Result<Self> {
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(70)).build()?;
+    pub(super) fn new(address: &str, args: &BenchArgs) -> Self {
         let tag = uuid::Uuid::new_v4().simple().to_string()[..8].to_owned();
-        Ok(Self { client, url: format!("http://{address}/").into(), tag: tag.into(), args: args.clone() })
+        Self { address: address.into(), tag: tag.into(), args: args.clone() }
     }
 
-    async fn call(&self, operation: &str, body: &Value) -> anyhow::Result<Value> {
-        let request = self
-            .client
-            .post(&*self.url)
-            .header("x-amz-target", format!("{}{operation}", protocol::TARGET_PREFIX))
-            .header("content-type", protocol::CONTENT_TYPE)
-            .body(body.to_string());
-        let answer = request.send().await.with_context(|| format!("`{operation}` got no answer"))?;
-        let (status, text) = (answer.status(), answer.text().await?);
-        ensure!(status.is_success(), "`{operation}` answered {status}: {text}");
-        Ok(serde_json::from_str(&text)?)
-    }
-
-    async fn create(&self, name: &str, definition: &Value) -> anyhow::Result<String> {
+    async fn create(&self, client: &mut Client, name: &str, definition: &Value) -> anyhow::Result<String> {
         let body = json!({ "name": format!("bench-{name}-{}", self.tag), "definition": definition.to_string(), "roleArn": ROLE });
-        let created = self.call("CreateStateMachine", &body).await?;
+        let created = client.call("CreateStateMachine", &body).await?;
         Ok(created["stateMachineArn"].as_str().context("no ARN")?.to_owned())
     }
 
@@ -64,8 +50,9 @@ impl Load {
         let left = AtomicU64::new(self.args.executions);
         let body = json!({ "stateMachineArn": machine });
         let client = || async {
+            let mut client = Client::connect(&self.address).await?;
             while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
-                self.call("StartExecution", &body).await?;
+                client.call("StartExecution", &body).await?;
             }
             anyhow::Ok(())
         };
@@ -85,22 +72,24 @@ impl Load {
                 (format!("S{at}"), state)
             })
             .collect();
-        let machine = self.create("chain", &json!({ "StartAt": "S0", "States": states })).await?;
+        let mut client = Client::connect(&self.address).await?;
+        let machine = self.create(&mut client, "chain", &json!({ "StartAt": "S0", "States": states })).await?;
         let started = Instant::now();
         self.start_all(&machine).await?;
         let rate = self.args.executions as f64 / started.elapsed().as_secs_f64();
         let running =
-            self.call("ListExecutions", &json!({ "stateMachineArn": machine, "statusFilter": "RUNNING" })).await?;
+            client.call("ListExecutions", &json!({ "stateMachineArn": machine, "statusFilter": "RUNNING" })).await?;
         ensure!(running["executions"].as_array().is_some_and(Vec::is_empty), "an execution has not ended");
         Ok(rate)
     }
 
     /// Executions per second of one activity task, from the first start to the last success.
     pub(super) async fn activity(&self) -> anyhow::Result<f64> {
-        let activity = self.call("CreateActivity", &json!({ "name": format!("bench-{}", self.tag) })).await?;
+        let mut client = Client::connect(&self.address).await?;
+        let activity = client.call("CreateActivity", &json!({ "name": format!("bench-{}", self.tag) })).await?;
         let activity = activity["activityArn"].as_str().context("no ARN")?.to_owned();
         let task = json!({ "StartAt": "T", "States": { "T": { "Type": "Task", "Resource": activity, "End": true } } });
-        let machine = self.create("activity", &task).await?;
+        let machine = self.create(&mut client, "activity", &task).await?;
         let (done, over) = (Arc::new(AtomicU64::new(0)), CancellationToken::new());
         let workers: Vec<_> = (0..self.args.workers)
             .map(|_| tokio::spawn(self.clone().work(activity.clone(), done.clone(), over.clone())))
@@ -117,14 +106,15 @@ impl Load {
 
     /// A worker: takes, reports, until all executions are done.
     async fn work(self, activity: String, done: Arc<AtomicU64>, over: CancellationToken) -> anyhow::Result<()> {
+        let mut client = Client::connect(&self.address).await?;
         let poll = json!({ "activityArn": activity, "workerName": "bench" });
         loop {
             let task = tokio::select! {
-                task = self.call("GetActivityTask", &poll) => task?,
+                task = client.call("GetActivityTask", &poll) => task?,
                 () = over.cancelled() => return Ok(()),
             };
             let Some(token) = task["taskToken"].as_str() else { continue };
-            self.call("SendTaskSuccess", &json!({ "taskToken": token, "output": "{}" })).await?;
+            client.call("SendTaskSuccess", &json!({ "taskToken": token, "output": "{}" })).await?;
             if done.fetch_add(1, Ordering::SeqCst) + 1 == self.args.executions {
                 over.cancel();
             }
@@ -134,11 +124,12 @@ impl Load {
     /// How long a start takes that nobody else disturbs.
     pub(super) async fn start_latency(&self) -> anyhow::Result<Latency> {
         let pass = json!({ "StartAt": "P", "States": { "P": { "Type": "Pass", "End": true } } });
-        let machine = self.create("latency", &pass).await?;
+        let mut client = Client::connect(&self.address).await?;
+        let machine = self.create(&mut client, "latency", &pass).await?;
         let mut times = Vec::with_capacity(LATENCY_STARTS);
         for _ in 0..LATENCY_STARTS {
             let started = Instant::now();
-            self.call("StartExecution", &json!({ "stateMachineArn": machine })).await?;
+            client.call("StartExecution", &json!({ "stateMachineArn": machine })).await?;
             times.push(started.elapsed().as_secs_f64() * 1000.0);
         }
         times.sort_unstable_by(f64::total_cmp);

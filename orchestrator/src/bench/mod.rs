@@ -3,6 +3,7 @@
 //! A server process of its own is loaded through its API, as clients do it. What is printed is what was measured; nothing
 //! is judged. The database keeps what the bench made: give it one of its own.
 
+mod client;
 mod load;
 mod server;
 
@@ -52,7 +53,7 @@ pub async fn run(args: &BenchArgs) -> anyhow::Result<()> {
         .context("cannot measure the database's own rate")?;
     println!("raw group commit      {:>10.0} rows/s in transactions of {RAW_BATCH_ROWS}", raw.rows_per_second);
     let server = ServerProcess::start(&database_url).await?;
-    let load = Load::new(server.address(), args)?;
+    let load = Load::new(server.address(), args);
     let chain = load.pass_chain().await?;
     let transitions = chain * load::CHAIN_STATES as f64;
     println!(
