@@ -1,6 +1,7 @@
 //! The dashboard in a real browser: a run started with its button is watched until its end, without a reload.
 
 mod browser;
+mod look;
 
 use serde_json::{Value, json};
 
@@ -180,26 +181,4 @@ async fn the_keyboard_reaches_everything() {
     assert!(label.as_str().unwrap().contains("succeeded"), "a cell says what it is: {label}");
     browser.press("Enter").await;
     browser.until("location.pathname.startsWith('/executions/') && document.readyState === 'complete'").await;
-}
-
-#[tokio::test]
-async fn every_page_fits_a_telephone_and_a_desk() {
-    let site = Site::with_worker().await;
-    site.deliver("2024-12-06", 2);
-    let run = site.run(json!({ "ds": "2024-12-06" })).await;
-    let execution = format!("/executions/{}", run["arn"].as_str().unwrap());
-    let pipeline = format!("/pipelines/{PIPELINE}");
-    let mut browser = Browser::open().await;
-    for (width, scheme) in [(1280, "light"), (390, "light"), (390, "dark")] {
-        browser.look(width, scheme).await;
-        for path in ["/", &pipeline, &execution, "/executions", "/workers", "/tables", "/alarms"] {
-            browser.go(&format!("{}{path}", site.url)).await;
-            let inside = browser.value("document.documentElement.scrollWidth <= innerWidth").await;
-            assert_eq!(inside, json!(true), "{path} needs no scrolling sideways at {width} pixels");
-            let dark = browser.value("matchMedia('(prefers-color-scheme: dark)').matches").await;
-            let back = browser.value("getComputedStyle(document.body).backgroundColor").await;
-            let bright = back.as_str().unwrap().matches("2").count() > 1;
-            assert!(dark == json!(!bright) || back == json!("rgba(0, 0, 0, 0)"), "{path} is {scheme}: {back}");
-        }
-    }
 }

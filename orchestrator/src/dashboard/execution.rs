@@ -15,7 +15,7 @@ use super::facts::Facts;
 use super::graph::{Drawings, Graph, paint};
 use super::history_table::HistoryTable;
 use super::mark::Mark;
-use super::moment::{Moment, Took};
+use super::moment::{Moment, Took, full};
 use super::page::{Chrome, encode, execution_path, html, pipeline_path, shorten};
 use super::panel::Panel;
 use super::problem::Problem;
@@ -57,10 +57,12 @@ pub struct ExecutionPage {
     address: Address,
     record: ExecutionRecord,
     arn_short: String,
+    name_short: String,
     of: String,
     of_path: Option<String>,
     mark: Mark,
     started: Moment,
+    started_at: String,
     took: Took,
     reprocess: Option<String>,
     stop: Option<String>,
@@ -186,8 +188,10 @@ impl ExecutionPage {
         Self {
             chrome: Chrome::new(&title, "executions").live(if running { &path } else { "" }),
             arn_short: shorten(&record.arn, 56),
+            name_short: shorten(&record.name, 44),
             mark: Mark::from(record.status),
             started: Moment::ago(record.started_at, facts.now),
+            started_at: full(record.started_at),
             took: Took::new(record.started_at, record.stopped_at, facts.now),
             reprocess: reprocess.map(|(name, ds)| format!("{}?ds={ds}&reprocess=true#run", pipeline_path(name))),
             stop: running.then(|| format!("{path}/stop")),

@@ -11,13 +11,17 @@ use super::address::Address;
 use super::failure::explain;
 use super::mark::Mark;
 use super::moment::{Moment, Took};
-use super::page::{Chrome, execution_path, html, pipeline_path};
+use super::page::{Chrome, cut, execution_path, html, pipeline_path, shorten};
 use super::problem::Problem;
 use super::why::last_segment;
 use crate::store::{ExecutionFilter, ExecutionRecord, ExecutionStatus, Page};
 
 /// Rows of a page.
 const ROWS_MAX: u32 = 50;
+/// Letters of a failure's message.
+const MESSAGE_CHARS_MAX: usize = 300;
+/// Letters of a name where there is little room.
+const NAME_CHARS_MAX: usize = 24;
 /// Executions a search by text looks through.
 const SEARCHED_MAX: usize = 2_000;
 
@@ -43,6 +47,8 @@ pub struct ExecutionRow {
     pub mark: Mark,
     /// Its name.
     pub name: String,
+    /// Its name without its middle.
+    pub short_name: String,
     /// Its page.
     pub href: String,
     /// Its pipeline, else its machine.
@@ -69,6 +75,7 @@ impl ExecutionRow {
         Self {
             mark: Mark::from(record.status),
             name: record.name.clone(),
+            short_name: shorten(&record.name, NAME_CHARS_MAX),
             href: execution_path(&record.arn),
             of: record.pipeline.clone().unwrap_or_else(|| last_segment(&record.state_machine_arn).to_owned()),
             of_href: record.pipeline.as_deref().map(pipeline_path),
@@ -76,7 +83,7 @@ impl ExecutionRow {
             started: Moment::ago(record.started_at, now),
             took: Took::new(record.started_at, record.stopped_at, now),
             trigger: record.trigger.clone(),
-            failure: failure.map(|explained| (explained.code, explained.message)),
+            failure: failure.map(|explained| (explained.code, cut(&explained.message, MESSAGE_CHARS_MAX))),
         }
     }
 }
@@ -91,7 +98,8 @@ pub struct Executions {
     rows: Vec<ExecutionRow>,
     next: Option<String>,
     first: Option<String>,
-    searched: bool,
+    /// Whether only some executions are asked for.
+    filtered: bool,
 }
 
 /// A status to filter by.
@@ -195,7 +203,7 @@ impl Executions {
                 selected: wanted == status,
             })
             .collect();
-        let chips = [("pipeline", &parameters.pipeline), ("ds", &parameters.ds), ("q", &parameters.q)]
+        let chips: Vec<Chip> = [("pipeline", &parameters.pipeline), ("ds", &parameters.ds), ("q", &parameters.q)]
             .into_iter()
             .filter_map(|(name, value)| {
                 let value = value.as_deref().filter(|value| !value.is_empty())?;
@@ -203,6 +211,7 @@ impl Executions {
                 Some(Chip { label, without: address.without(&[name]).to_string() })
             })
             .collect();
+        let narrowed = !chips.is_empty();
         let mut chrome = Chrome::new("Executions", "executions").live("/executions");
         chrome.query = parameters.q.clone().unwrap_or_default();
         Self {
@@ -212,7 +221,7 @@ impl Executions {
             rows: records.iter().map(|record| ExecutionRow::new(record, now)).collect(),
             next: next.map(|token| address.with("token", Some(token)).to_string()),
             first: parameters.token.is_some().then(|| address.to_string()),
-            searched: parameters.q.as_deref().is_some_and(|q| !q.trim().is_empty()),
+            filtered: status.is_some() || narrowed,
         }
     }
 }

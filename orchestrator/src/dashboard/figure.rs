@@ -21,6 +21,9 @@ pub fn of(name: &str, value: &Value) -> Option<Figure> {
         };
     };
     let real = number.as_f64().unwrap_or(0.0);
+    if name == "bytes" {
+        return named("size", size(real as i64));
+    }
     if let Some(name) = name.strip_suffix("_bytes") {
         return named(name, size(real as i64));
     }
@@ -96,6 +99,7 @@ mod tests {
         for (name, value, expected) in [
             ("records", json!(2500), Some(("records", "2,500"))),
             ("peak_memory_bytes", json!(432_013_312), Some(("peak memory", "412.0 MiB"))),
+            ("bytes", json!(2_965), Some(("size", "2.9 KiB"))),
             ("cpu_seconds", json!(28.44), Some(("cpu", "28 s"))),
             ("duration_ms", json!(72_000), Some(("duration", "1 m 12 s"))),
             ("critical_error_rate", json!(12.440_000_1), Some(("critical error rate", "12.44"))),

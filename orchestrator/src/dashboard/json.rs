@@ -81,8 +81,7 @@ impl Json {
             }
             Value::Object(entries) => {
                 let keys: Vec<&str> = entries.keys().take(4).map(String::as_str).collect();
-                let more = if entries.len() > 4 { ", …" } else { "" };
-                self.open('{', &format!("{}{more}", keys.join(", ")), depth);
+                self.open('{', &keys.join(", "), depth);
                 for (key, item) in entries.iter().take(ENTRIES_MAX) {
                     self.tree.push_str("<li><span class=\"j-key\">");
                     escape(key, &mut self.tree);

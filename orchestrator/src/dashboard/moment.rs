@@ -38,6 +38,11 @@ pub fn exact(at: Timestamp) -> String {
     at.to_utc().map_or_else(|| at.to_string(), |time| time.format("%Y-%m-%d %H:%M:%S%.3f UTC").to_string())
 }
 
+/// The instant in UTC to the second: `2025-09-05 06:00:03 UTC`.
+pub fn full(at: Timestamp) -> String {
+    at.to_utc().map_or_else(|| at.to_string(), |time| time.format("%Y-%m-%d %H:%M:%S UTC").to_string())
+}
+
 /// The time of day in UTC: `06:00:03`.
 pub fn clock(at: Timestamp) -> String {
     at.to_utc().map_or_else(|| at.to_string(), |time| time.format("%H:%M:%S").to_string())
@@ -56,7 +61,7 @@ impl Moment {
         Self { at, now: Some(now) }
     }
 
-    /// Shown as a time of day.
+    /// Shown as a time of day, where what is around it says that it is UTC.
     pub const fn clock(at: Timestamp) -> Self {
         Self { at, now: None }
     }

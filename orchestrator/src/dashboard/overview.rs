@@ -10,7 +10,7 @@ use super::executions::ExecutionRow;
 use super::facts::WORKER_GONE_SECONDS;
 use super::mark::Mark;
 use super::moment::Moment;
-use super::page::{Chrome, execution_path, html, pipeline_path};
+use super::page::{Chrome, cut, execution_path, html, pipeline_path};
 use super::pipeline_row::{PipelineRow, STRIP_MAX};
 use super::problem::Problem;
 use super::runs::Run;
@@ -28,6 +28,8 @@ const LATELY_MAX: u32 = 12;
 const UNSERVED_SECONDS: i64 = 30;
 /// Failures count for so long.
 const FAILED_HOURS: i64 = 24;
+/// Letters of a failure's message.
+const MESSAGE_CHARS_MAX: usize = 300;
 /// Messages that are looked at.
 const OUTBOX_MAX: u32 = 100;
 
@@ -155,12 +157,13 @@ impl Overview {
             .filter(|(_, ledger)| ledger.iter().any(|row| row.outcome == Outcome::Failed))
             .count();
         let attention: Vec<Attention> =
-            facts.failed.iter().map(|(record, run)| Attention::new(record, run, facts.now)).collect();
+            facts.failed.iter().map(|(record, run)| Attention::new(record, run, &facts)).collect();
+        let others = facts.failed.iter().filter(|(record, _)| record.pipeline.is_none()).count();
         Self {
             chrome: Chrome::new("Overview", "overview").live("/"),
             verdict: match unserved(&facts) {
                 tasks @ 1.. if attention.is_empty() => (Mark::Warned, no_worker(tasks)),
-                _ => verdict(failing, attention.len(), facts.pipelines.len()),
+                _ => verdict(failing, others, &facts),
             },
             tiles: tiles(&facts),
             attention,
@@ -192,14 +195,22 @@ fn no_worker(tasks: u64) -> String {
     }
 }
 
-fn verdict(failing: usize, attention: usize, pipelines: usize) -> (Mark, String) {
-    match (failing, attention, pipelines) {
-        (0, 0, 0) => (Mark::Missing, "No pipeline yet".to_owned()),
-        (0, 0, _) => (Mark::Succeeded, "All is well".to_owned()),
-        (0, 1, _) => (Mark::Failed, "1 execution failed".to_owned()),
-        (0, several, _) => (Mark::Failed, format!("{several} executions failed")),
-        (1, _, _) => (Mark::Failed, "1 pipeline needs attention".to_owned()),
-        (several, _, _) => (Mark::Failed, format!("{several} pipelines need attention")),
+/// `others` are failed executions that belong to no pipeline.
+fn verdict(failing: usize, others: usize, facts: &OverviewFacts) -> (Mark, String) {
+    let ran = !facts.lately.is_empty() || facts.pipelines.iter().any(|(_, ledger)| !ledger.is_empty());
+    match (failing, others) {
+        (0, 0) if facts.pipelines.is_empty() && !ran => (Mark::Missing, "No pipeline yet".to_owned()),
+        (0, 0) if !ran => (Mark::Missing, "Nothing has run yet".to_owned()),
+        (0, 0) => (Mark::Succeeded, "All is well".to_owned()),
+        (0, 1) => (Mark::Failed, "1 execution failed".to_owned()),
+        (0, several) => (Mark::Failed, format!("{several} executions failed")),
+        (1, 0) => (Mark::Failed, "1 pipeline needs attention".to_owned()),
+        (several, 0) => (Mark::Failed, format!("{several} pipelines need attention")),
+        (failing, others) => {
+            let pipelines = if failing == 1 { "pipeline" } else { "pipelines" };
+            let executions = if others == 1 { "execution" } else { "executions" };
+            (Mark::Failed, format!("{failing} {pipelines} and {others} {executions} need attention"))
+        }
     }
 }
 
@@ -234,7 +245,7 @@ fn tiles(facts: &OverviewFacts) -> Vec<Tile> {
         tile(
             if facts.workers.len() == 1 { "worker" } else { "workers" },
             facts.workers.len().to_string(),
-            format!("{}/{} slots", about("running"), about("slots")),
+            format!("{}/{} slots busy", about("running"), about("slots")),
             "/workers",
             facts.workers.is_empty(),
         ),
@@ -242,17 +253,30 @@ fn tiles(facts: &OverviewFacts) -> Vec<Tile> {
 }
 
 impl Attention {
-    fn new(record: &ExecutionRecord, run: &Run, now: Timestamp) -> Self {
+    fn new(record: &ExecutionRecord, run: &Run, facts: &OverviewFacts) -> Self {
+        // A run of several days names those that it left failed.
+        let days: Vec<&str> = facts
+            .pipelines
+            .iter()
+            .flat_map(|(_, ledger)| ledger)
+            .filter(|row| row.execution == record.id && row.outcome == Outcome::Failed)
+            .map(|row| row.partition.as_str())
+            .collect();
+        let partition = record.partition.clone().unwrap_or_else(|| match days.as_slice() {
+            [] => String::new(),
+            [day] => (*day).to_owned(),
+            [first, rest @ ..] => format!("{first} and {} more", rest.len()),
+        });
         let (code, message) = run.failure.clone().unwrap_or_default();
         let machine = last_segment(&record.state_machine_arn).to_owned();
         Self {
             mark: Mark::from(record.status),
             name: record.pipeline.clone().unwrap_or(machine),
-            partition: record.partition.clone().unwrap_or_default(),
+            partition,
             state: run.culprit.clone().unwrap_or_default(),
             code,
-            message,
-            at: Moment::ago(record.stopped_at.unwrap_or(record.started_at), now),
+            message: cut(&message, MESSAGE_CHARS_MAX),
+            at: Moment::ago(record.stopped_at.unwrap_or(record.started_at), facts.now),
             open: execution_path(&record.arn),
             reprocess: record
                 .pipeline

@@ -97,6 +97,14 @@ pub fn shorten(text: &str, chars_max: usize) -> String {
     format!("{start}…{end}")
 }
 
+/// The beginning of a long text.
+pub fn cut(text: &str, chars_max: usize) -> String {
+    match text.char_indices().nth(chars_max) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

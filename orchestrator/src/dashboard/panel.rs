@@ -10,7 +10,7 @@ use super::figure::Figure;
 use super::json::Json;
 use super::log::{self, LineView};
 use super::mark::Mark;
-use super::moment::{Moment, Took};
+use super::moment::{Took, duration, full};
 use super::visit::{Attempt, Visit, Visits};
 use super::why::figures;
 
@@ -56,7 +56,7 @@ struct AttemptView {
     mark: Mark,
     resource: String,
     worker: Option<String>,
-    scheduled: Moment,
+    scheduled: String,
     waited: String,
     took: Option<Took>,
     failure: Option<(String, String)>,
@@ -118,7 +118,7 @@ impl Panel {
             },
             took: visit.map(|visit| Took::new(visit.entered_at, visit.ended_at, facts.now)),
             caught: visit.is_some_and(|visit| visit.caught),
-            failure: visit.filter(|visit| visit.mark.is_bad() && current != "attempts").map(|visit| {
+            failure: visit.filter(|visit| told(visit) && current != "attempts").map(|visit| {
                 let explained = explain(visit.error.as_deref(), visit.cause.as_deref());
                 (explained.code, explained.message)
             }),
@@ -128,6 +128,11 @@ impl Panel {
             download,
         }
     }
+}
+
+/// Whether the visit failed with an error of its own; that of a Fail state may come from its input.
+fn told(visit: &Visit) -> bool {
+    visit.mark.is_bad() && (visit.error.is_some() || visit.cause.is_some())
 }
 
 fn default_tab(facts: &Facts, visit: Option<&Visit>, names: &[(&'static str, &'static str)]) -> &'static str {
@@ -200,8 +205,8 @@ fn attempt_view(facts: &Facts, attempt: &Attempt) -> AttemptView {
         mark: attempt.mark,
         resource: attempt.resource.clone(),
         worker: attempt.worker.clone(),
-        scheduled: Moment::clock(attempt.scheduled_at),
-        waited: super::moment::duration(taken.millis() - attempt.scheduled_at.millis()),
+        scheduled: full(attempt.scheduled_at),
+        waited: duration(taken.millis() - attempt.scheduled_at.millis()),
         took: attempt.started_at.map(|started_at| Took::new(started_at, attempt.ended_at, facts.now)),
         failure: failure.map(|failure| (failure.code, failure.message)),
         figures: reported.or(told).unwrap_or_default(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use askama::Template;
 use asl::Timestamp;
 use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, header};
 use axum::response::Html;
 use serde::Deserialize;
 
@@ -73,6 +74,8 @@ pub struct PipelineFacts {
 pub struct PipelinePage {
     chrome: Chrome,
     name: String,
+    /// The server as the browser knows it.
+    host: String,
     path: String,
     sheet: SheetView,
     sheet_text: String,
@@ -97,7 +100,6 @@ struct PartitionRow {
     rows: String,
     files: String,
     bytes: String,
-    said: String,
     tally: TallyView,
     tables: usize,
     toggle: Option<String>,
@@ -126,9 +128,15 @@ pub async fn show(
     State(dashboard): State<Dashboard>,
     Path(name): Path<String>,
     Query(parameters): Query<Parameters>,
+    headers: HeaderMap,
 ) -> Result<Html<String>, Problem> {
     let facts = gather(&dashboard, &name).await?;
-    html(&PipelinePage::new(facts, &parameters, &dashboard.drawings))
+    let mut page = PipelinePage::new(facts, &parameters, &dashboard.drawings);
+    // The command to copy goes where this page came from.
+    if let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) {
+        page.host = host.to_owned();
+    }
+    html(&page)
 }
 
 /// The pipeline with this name.
@@ -206,6 +214,7 @@ impl PipelinePage {
             definition: if tab == "definition" { Json::of_text(&facts.definition) } else { Json::default() },
             form: RunForm::new(&facts, &sheet, parameters),
             name: facts.record.name,
+            host: "127.0.0.1:8083".to_owned(),
             sheet_text: facts.record.sheet,
             sheet,
             path,
@@ -242,11 +251,10 @@ impl PartitionRow {
         Self {
             partition: row.partition.clone(),
             mark: Mark::from(row.outcome),
-            reason: row.reason.clone().unwrap_or_default(),
+            reason: reason(row, &results),
             rows: number(row.rows, count),
             files: number(row.files, count),
             bytes: number(row.bytes, size),
-            said: if row.outcome == Outcome::Running { String::new() } else { quality(&row.quality) },
             tally: TallyView::new(results.tally),
             tables: results.tables.iter().filter(|written| !written.quarantined).count(),
             toggle: (!results.is_empty()).then(|| format!("{address}#partitions")),
@@ -257,6 +265,18 @@ impl PartitionRow {
             when: Moment::ago(row.ended_at.unwrap_or(row.started_at), facts.now),
             reprocess: format!("{path}?ds={}&reprocess=true#run", row.partition),
         }
+    }
+}
+
+/// Why a partition stands as it does; of a bare code with the words of the job that gave it.
+fn reason(row: &LedgerRow, results: &Results) -> String {
+    let reason = row.reason.clone().unwrap_or_default();
+    let said =
+        if row.outcome == Outcome::Running || !results.is_empty() { String::new() } else { quality(&row.quality) };
+    match (reason.is_empty() || !reason.contains(' '), said.is_empty()) {
+        (true, false) if reason.is_empty() => said,
+        (true, false) => format!("{reason}: {said}"),
+        _ => reason,
     }
 }
 

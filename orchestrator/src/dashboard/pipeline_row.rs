@@ -61,13 +61,17 @@ impl PipelineRow {
             schedule: sheet.schedule.unwrap_or_else(|| "—".to_owned()),
             running: ledger.iter().filter(|row| row.outcome == Outcome::Running).count(),
             p50: median(ledger).map(duration),
-            failed: ledger
-                .iter()
-                .rfind(|row| row.outcome == Outcome::Failed)
-                .map(|row| (row.partition.clone(), row.reason.clone().unwrap_or_default())),
+            failed: newest_failed(ledger).map(|row| (row.partition.clone(), row.reason.clone().unwrap_or_default())),
             first: ledger.is_empty().then(|| last_day(now, sheet.weekdays)).flatten(),
         }
     }
+}
+
+/// The newest failed partition; one that only never had its turn says nothing of why, so another comes first.
+fn newest_failed(ledger: &[LedgerRow]) -> Option<&LedgerRow> {
+    let failed = |row: &&LedgerRow| row.outcome == Outcome::Failed;
+    let had_its_turn = |row: &&LedgerRow| !row.reason.as_deref().is_some_and(|reason| reason.starts_with("NOT_RUN"));
+    ledger.iter().filter(failed).rfind(had_its_turn).or_else(|| ledger.iter().rfind(failed))
 }
 
 /// The day before `now`; with `weekdays`, the last of those.
@@ -157,6 +161,15 @@ pub mod tests {
             let expected = expected.map(|(partition, gaps)| (partition.to_owned(), gaps));
             assert_eq!(in_until(&ledger), expected, "{outcomes:?}");
         }
+    }
+
+    #[test]
+    fn a_day_that_never_had_its_turn_does_not_hide_the_one_that_failed() {
+        let mut ledger = [row("2025-09-01", Outcome::Failed, 40), row("2025-09-02", Outcome::Failed, 40)];
+        assert_eq!(newest_failed(&ledger).unwrap().partition, "2025-09-02");
+        ledger[1].reason = Some("NOT_RUN: the run ended before its turn".to_owned());
+        assert_eq!(newest_failed(&ledger).unwrap().partition, "2025-09-01");
+        assert_eq!(newest_failed(&ledger[1..]).unwrap().partition, "2025-09-02");
     }
 
     #[test]

@@ -166,11 +166,11 @@ async fn the_overview_says_what_needs_attention_first() {
     let page = site(&stage).get("/").await;
     assert!(part(&page, "verdict").contains("1 pipeline needs attention"));
     let attention = part(&page, "attention");
-    for text in ["daily-prices 2025-09-05", "Transform", "DQ_FAILED", "reprocess=true#run"] {
+    for text in ["daily-prices <span class=\"ds\">2025-09-05</span>", "Transform", "DQ_FAILED", "reprocess=true#run"] {
         assert!(attention.contains(text), "{text} in {attention}");
     }
     let pipelines = part(&page, "pipelines");
-    assert!(pipelines.contains("2025-09-04") && pipelines.contains("0 6 * * 1-5 Europe/Berlin"), "{pipelines}");
+    assert!(pipelines.contains("2025-09-04") && pipelines.contains("06:00 Mon–Fri Europe/Berlin"), "{pipelines}");
 }
 
 #[tokio::test]

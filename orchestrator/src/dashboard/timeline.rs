@@ -252,7 +252,8 @@ impl Scale {
 
 /// Code and words of a visit that failed by itself; what contains one has its own row for that.
 fn own_failure(visit: &Visit) -> Option<(String, String)> {
-    let own = visit.mark.is_bad() && !matches!(visit.kind.as_str(), "Map" | "Parallel");
+    let told = visit.error.is_some() || visit.cause.is_some();
+    let own = told && visit.mark.is_bad() && !matches!(visit.kind.as_str(), "Map" | "Parallel");
     own.then(|| {
         let explained = explain(visit.error.as_deref(), visit.cause.as_deref());
         (explained.code, explained.message)

@@ -103,7 +103,7 @@ async fn pipelines_without_a_run_say_which_day_to_run() {
 async fn the_graph_can_be_zoomed_skipped_and_read_aloud() {
     let stage = full_stage().await;
     let site = site(&stage);
-    for path in ["/executions/2025-09-05", "/pipelines/daily-prices"] {
+    for path in ["/executions/2025-09-05", "/pipelines/daily-prices?tab=definition"] {
         let page = site.get(path).await;
         let graph = part(&page, "graph");
         for text in [

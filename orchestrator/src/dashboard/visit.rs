@@ -53,6 +53,14 @@ pub struct Visit {
 }
 
 impl Visit {
+    /// Attempts that were at work when the visit was ended from outside end with it.
+    fn end_attempts(&mut self, at: Timestamp, mark: Mark) {
+        for attempt in self.attempts.iter_mut().filter(|attempt| attempt.mark.is_open()) {
+            attempt.ended_at = Some(at);
+            attempt.mark = mark;
+        }
+    }
+
     /// The `ds` in its input.
     pub fn ds(&self) -> Option<String> {
         let input: Value = serde_json::from_str(self.input.as_deref()?).ok()?;
@@ -290,6 +298,7 @@ impl Visits {
                 } else if kind.ends_with("StateAborted") {
                     visit.mark = Mark::Aborted;
                     visit.ended_at = Some(event.at);
+                    visit.end_attempts(event.at, Mark::Aborted);
                 } else if kind.ends_with("StateFailed") || kind == "EvaluationFailed" {
                     visit.mark = Mark::Failed;
                     if kind == "EvaluationFailed" {
@@ -331,10 +340,7 @@ impl Visits {
                 continue;
             }
             visit.ended_at = Some(event.at);
-            for attempt in visit.attempts.iter_mut().filter(|attempt| attempt.mark.is_open()) {
-                attempt.ended_at = Some(event.at);
-                attempt.mark = if mark == Mark::Failed { Mark::Aborted } else { mark };
-            }
+            visit.end_attempts(event.at, if mark == Mark::Failed { Mark::Aborted } else { mark });
             if !visit.mark.is_open() {
                 continue;
             }

@@ -32,6 +32,8 @@ pub struct FailedWhy {
     pub mark: Mark,
     /// The state that failed; `None` if the execution was ended from outside.
     pub state: Option<String>,
+    /// The partition it failed for, where the execution makes several.
+    pub place: Option<String>,
     /// The state's visit, for the link to its logs.
     pub visit: Option<u64>,
     /// The code: the job's own where the cause names one, else the error's name.
@@ -115,6 +117,9 @@ fn failed(facts: &Facts, visits: &Visits) -> FailedWhy {
     FailedWhy {
         mark,
         state: visit.map(|visit| visit.state.clone()),
+        place: visit
+            .and_then(|visit| visits.partition_of(visit))
+            .filter(|place| record.partition.as_ref() != Some(place)),
         visit: visit.filter(|visit| visit.kind == "Task").map(|visit| visit.entered_id),
         attempts: visit.map_or(0, |visit| visit.attempts.len()),
         ended_by,
@@ -163,7 +168,7 @@ fn waits(facts: &Facts, visits: &Visits, visit: &Visit) -> Waits {
             make(Mark::Waiting, text, failed.ended_at.unwrap_or(visit.entered_at), false)
         }
         (None, Some(due_at)) => {
-            let text = format!("waits until {}", super::moment::exact(due_at));
+            let text = format!("waits until {}", super::moment::full(due_at));
             make(Mark::Waiting, text, visit.entered_at, false)
         }
         (Some(attempt), _) if attempt.started_at.is_none() && attempt.ended_at.is_none() => {
@@ -197,7 +202,8 @@ fn attempts_text(facts: &Facts, attempt: &Attempt) -> Option<String> {
     match (attempt.number, task.redeliveries) {
         (1, 0) => None,
         (number, 0) => Some(format!("attempt {number}")),
-        (number, lost) => Some(format!("attempt {number}, handed on {lost} times because a worker went away")),
+        (number, 1) => Some(format!("attempt {number}, handed on because a worker went away")),
+        (number, lost) => Some(format!("attempt {number}, handed on {lost} times because workers went away")),
     }
 }
 
@@ -220,7 +226,8 @@ fn queued(facts: &Facts, attempt: &Attempt) -> (String, bool) {
             (format!("no worker serves {name}: start one with `stepwell worker{flag}`"), true)
         }
         workers if behind > 0 => {
-            (format!("waits behind {behind} others for one of {workers} workers of {name}"), false)
+            let others = if behind == 1 { "other" } else { "others" };
+            (format!("waits behind {behind} {others} for {workers} {} of {name}", plural(workers, "worker")), false)
         }
         workers => (format!("waits for a free slot of {workers} {} of {name}", plural(workers, "worker")), false),
     }

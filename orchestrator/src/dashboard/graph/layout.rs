@@ -7,15 +7,16 @@ use dagre::graph::{Graph, GraphOptions};
 use dagre::{EdgeLabel, LayoutOptions, NodeLabel};
 
 use super::read::{Model, Node, NodeKind};
+use super::route::{Obstacle, lead_around};
 
 /// Height of a state, pixels.
 const STATE_HEIGHT: f64 = 38.0;
 /// Side of a point.
 const POINT_SIZE: f64 = 10.0;
 /// Least and greatest width of a state.
-const WIDTHS: (f64, f64) = (132.0, 240.0);
+const WIDTHS: (f64, f64) = (132.0, 264.0);
 /// Width of a letter of a state's name and of its second line.
-const LETTERS: (f64, f64) = (7.6, 6.1);
+const LETTERS: (f64, f64) = (8.5, 6.1);
 /// What stands beside the letters.
 const PADDING: f64 = 46.0;
 /// Radius of rounded corners.
@@ -177,11 +178,24 @@ fn read_back(model: Model, graph: &Graph<NodeLabel, EdgeLabel>, cluster_id: impl
         })
         .collect();
     let mut drawing = Drawing { width: 0.0, height: 0.0, boxes, lines, frames };
+    drawing.lead_lines_around();
     drawing.fit();
     drawing
 }
 
 impl Drawing {
+    /// No line runs through a state that it does not belong to.
+    fn lead_lines_around(&mut self) {
+        for line in &mut self.lines {
+            let states = self.boxes.iter().filter(|placed| placed.node.kind != NodeKind::Point);
+            let others = states.filter(|placed| placed.node.id != line.from && placed.node.id != line.to);
+            let obstacles: Vec<Obstacle> =
+                others.map(|b| Obstacle { x: b.x, y: b.y, width: b.width, height: b.height }).collect();
+            lead_around(&mut line.points, &obstacles);
+            line.path = rounded(&line.points);
+        }
+    }
+
     /// The size that holds everything, texts of edges included.
     fn fit(&mut self) {
         let boxes = self.boxes.iter().map(|b| (b.x + b.width, b.y + b.height));

@@ -6,6 +6,7 @@
 mod layout;
 mod paint;
 mod read;
+mod route;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -7,11 +7,14 @@ use askama::Template;
 use super::layout::Drawing;
 use super::read::NodeKind;
 use crate::dashboard::mark::Mark;
-use crate::dashboard::page::encode;
+use crate::dashboard::page::{cut, encode};
 use crate::dashboard::visit::Visits;
 
 /// Letters of a state's name and of its second line that fit.
 const LETTERS_MAX: (usize, usize) = (25, 31);
+
+/// Pixels of a drawing that stands beside a table without being scrolled.
+const BESIDE_MAX: f64 = 420.0;
 
 /// The SVG of a run.
 #[derive(Clone, Debug, Template)]
@@ -61,6 +64,13 @@ struct StateView {
     selected: bool,
     /// Whether its Catcher leads somewhere that no line shows.
     catches: bool,
+}
+
+impl Graph {
+    /// Whether it can be read beside a table.
+    pub fn is_narrow(&self) -> bool {
+        self.width <= BESIDE_MAX
+    }
 }
 
 /// Paints a drawing. `base` is the address of the page with all that must stay in it; states link to it with `state=`.
@@ -165,11 +175,4 @@ fn taken(visits: &Visits) -> HashSet<(String, String)> {
         }
     }
     taken
-}
-
-fn cut(text: &str, chars_max: usize) -> String {
-    match text.char_indices().nth(chars_max) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }

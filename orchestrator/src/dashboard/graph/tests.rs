@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::layout::{Drawing, draw};
+use super::layout::{Drawing, Placed, draw};
 use super::read::{Model, NodeKind, states};
 use super::{Drawings, paint};
 use crate::dashboard::sample;
@@ -166,4 +166,33 @@ fn statuses_selection_and_links_are_painted() {
     assert!(svg.contains("href=\"/executions/x?state=Transform\""));
     assert!(svg.contains("is-none"), "states that were not reached stay blank");
     assert!(svg.contains("line taken"));
+}
+
+/// Whether a straight piece of a line enters a box, by small steps.
+fn enters(from: (f64, f64), to: (f64, f64), placed: &Placed) -> bool {
+    (0..=200).map(|step| f64::from(step) / 200.0).any(|share| {
+        let (x, y) = (from.0 + (to.0 - from.0) * share, from.1 + (to.1 - from.1) * share);
+        let inside = |at: f64, edge: f64, length: f64| at > edge + 2.0 && at < edge + length - 2.0;
+        inside(x, placed.x, placed.width) && inside(y, placed.y, placed.height)
+    })
+}
+
+#[test]
+fn no_line_runs_through_a_state() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../state-machines");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files: Vec<_> = files.filter(|path| path.extension().is_some_and(|end| end == "json")).collect();
+    assert!(files.len() > 5, "{files:?}");
+    let read = |path: &std::path::PathBuf| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    for definition in files.iter().map(read).chain(definitions()) {
+        let drawing = drawn(&definition);
+        for line in &drawing.lines {
+            let states = drawing.boxes.iter().filter(|b| b.node.kind != NodeKind::Point);
+            let others = states.filter(|b| b.node.id != line.from && b.node.id != line.to);
+            for placed in others {
+                let hit = line.points.windows(2).any(|ends| enters(ends[0], ends[1], placed));
+                assert!(!hit, "{} → {} runs through {}", line.from, line.to, placed.node.id);
+            }
+        }
+    }
 }
