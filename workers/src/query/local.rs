@@ -14,6 +14,7 @@ use super::conform;
 use super::failure::failure;
 use super::first_line;
 use super::keep;
+use super::ordered;
 use super::parquet;
 use super::session::Session;
 use crate::job::JobError;
@@ -118,8 +119,11 @@ impl Local {
         columns: &[Column],
         conform: fn(DataFrame, &[Column]) -> PlanResult<DataFrame>,
     ) -> Result<Rows, JobError> {
-        let frame = conform(frame, columns).map_err(|error| failure("the rows to write", &error))?;
-        let stream = frame.execute_stream().await.map_err(|error| failure("the rows to write", &error))?;
+        let failed = |error| failure("the rows to write", &error);
+        let computed = frame.execute_stream().await.map_err(failed)?;
+        let frame = ordered::frame(&self.session, computed.schema(), computed.boxed());
+        let frame = frame.and_then(|frame| conform(frame, columns)).map_err(failed)?;
+        let stream = frame.execute_stream().await.map_err(failed)?;
         let batches = stream.map(|batch| batch.map_err(Into::into)).boxed();
         Ok(Rows::new(columns.to_vec(), batches, Some(self.session.keep_alive())))
     }

@@ -1,7 +1,6 @@
 //! Rows in and out: Arrow's IPC format is what Spark Connect carries, whatever version of Arrow the server has.
 
 use std::io::Cursor;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use deltalake::arrow::array::RecordBatch;
@@ -9,14 +8,7 @@ use deltalake::arrow::datatypes::SchemaRef;
 use deltalake::arrow::error::ArrowError;
 use deltalake::arrow::ipc::reader::StreamReader;
 use deltalake::arrow::ipc::writer::StreamWriter;
-use deltalake::datafusion::common::Result as PlanResult;
-use deltalake::datafusion::error::DataFusionError;
-use deltalake::datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use deltalake::datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use deltalake::datafusion::physical_plan::streaming::PartitionStream;
-use futures::StreamExt;
 use futures::stream::BoxStream;
-use parking_lot::Mutex;
 
 use super::failure::Failure;
 
@@ -43,43 +35,10 @@ pub(super) fn encode(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Byte
     Ok(writer.into_inner()?.into())
 }
 
-/// A server's rows as a source of a plan on this machine; they can be read once.
-pub(super) struct Source {
-    schema: SchemaRef,
-    batches: Mutex<Option<Batches>>,
-}
-
-impl Source {
-    pub fn new(schema: SchemaRef, batches: Batches) -> Source {
-        Source { schema, batches: Mutex::new(Some(batches)) }
-    }
-}
-
-impl std::fmt::Debug for Source {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Source").field("schema", &self.schema).finish_non_exhaustive()
-    }
-}
-
-impl PartitionStream for Source {
-    fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-
-    fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let twice = || DataFusionError::Internal("the rows of a Spark statement are read twice".to_owned());
-        let batches = match self.batches.lock().take() {
-            Some(batches) => {
-                batches.map(|batch| batch.map_err(|failure| DataFusionError::External(failure.into()))).boxed()
-            }
-            None => futures::stream::once(async move { PlanResult::Err(twice()) }).boxed(),
-        };
-        Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), batches))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use deltalake::arrow::array::{Int64Array, StringArray};
 
     use super::*;

@@ -16,18 +16,17 @@ use std::sync::Arc;
 
 use deltalake::arrow::array::RecordBatch;
 use deltalake::arrow::datatypes::SchemaRef;
-use deltalake::datafusion::catalog::streaming::StreamingTable;
+use deltalake::datafusion::error::DataFusionError;
 use futures::{StreamExt, TryStreamExt};
 use parking_lot::Mutex;
 use spark_connect_proto::relation::RelType;
 use spark_connect_proto::{LocalRelation, Relation};
 use tokio::sync::OnceCell;
 
-use self::batches::Source;
 use self::connection::{Connection, sql};
 use self::tables::Table;
 use super::session::Session;
-use super::{RemoteError, conform, first_line};
+use super::{RemoteError, conform, first_line, ordered};
 use crate::job::{Code, JobError};
 use crate::lake::delta::Delta;
 use crate::lake::{Column, Folder, Rows, columns_of, conform_batches, schema_of};
@@ -194,11 +193,9 @@ impl Spark {
         };
         tracing::info!("Spark at {} gives the rows to write", self.endpoint());
         let failed = |error| super::failure::failure("the rows to write", &error);
-        let source = Source::new(schema.clone(), rows.boxed());
-        let table = StreamingTable::try_new(schema, vec![Arc::new(source)]).map_err(failed)?;
-        // One after the other, in the order they come.
-        let context = self.0.local.in_order();
-        let frame = context.read_table(Arc::new(table)).and_then(|frame| conform::finite_frame(frame, columns));
+        let computed = rows.map(|batch| batch.map_err(|failure| DataFusionError::External(failure.into()))).boxed();
+        let frame = ordered::frame(&self.0.local, schema, computed);
+        let frame = frame.and_then(|frame| conform::finite_frame(frame, columns));
         let stream = frame.map_err(failed)?.execute_stream().await.map_err(failed)?;
         let batches = stream.map(|batch| batch.map_err(Into::into)).boxed();
         Ok(Rows::new(columns.to_vec(), batches, Some(self.0.clone())))
