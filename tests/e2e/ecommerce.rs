@@ -95,3 +95,32 @@ async fn a_run_without_any_data_fails_in_gold_at_once_with_its_code_and_one_aler
     assert_eq!(messages[0]["payload"]["message"]["state"], "Gold", "{outbox:#}");
     assert_eq!(messages[0]["payload"]["message"]["ds"], DS, "{outbox:#}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_date_before_all_orders_is_skipped_in_the_ledger_with_its_reason() {
+    let site = Site::with_worker().await;
+    for (table, text) in [
+        ("products", "product_id,department_id,department,product_name\n1,4,books,Atlas\n"),
+        (
+            "orders",
+            "order_num,order_id,user_id,order_timestamp,total_amount,date\n1,1,7,2025-04-01T10:30:00,10,2025-04-01\n",
+        ),
+        (
+            "order_items",
+            "id,order_id,user_id,days_since_prior_order,product_id,add_to_cart_order,reordered,order_timestamp,date\n\
+             1,1,7,3,1,1,1,2025-04-01T10:30:00,2025-04-01\n",
+        ),
+    ] {
+        let folder = site.lake().join("dev-ecommerce/raw").join(table);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("a.csv"), text).unwrap();
+    }
+    let ended = run(&site, "2024-03-01").await;
+    assert_eq!(ended["status"], "SUCCEEDED", "{ended:#}");
+    let row = ledger(&site, "2024-03-01").await;
+    assert_eq!(row["outcome"], "SKIPPED", "{row:#}");
+    assert!(row["reason"].as_str().unwrap().starts_with("EMPTY_WINDOW"), "{row:#}");
+    let ended = run(&site, "2025-04-01").await;
+    assert_eq!(ended["status"], "SUCCEEDED", "{ended:#}");
+    assert_eq!(ledger(&site, "2025-04-01").await["outcome"], "SUCCEEDED");
+}

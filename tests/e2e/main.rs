@@ -15,3 +15,4 @@ mod sales;
 mod spark;
 mod star_schema;
 mod support;
+mod validate;

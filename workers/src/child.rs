@@ -25,6 +25,9 @@ use crate::usage::Usage;
 /// Set for children whose standard input is their lifeline.
 pub const LIFELINE_VARIABLE: &str = "STEPWELL_LIFELINE";
 
+/// A job's temporary files are in a folder of this name, which goes with it.
+const TEMPORARY_PREFIX: &str = "stepwell-job-";
+
 /// How often memory and processor time are looked at: the reaction time of the memory limit.
 const SAMPLE_EVERY: Duration = Duration::from_millis(200);
 /// How long output may still come after the process group is gone.
@@ -87,10 +90,13 @@ pub(crate) struct Ended {
 /// If the process cannot be started. Anything later is an [`Ended`].
 pub(crate) async fn run(command: Command, stops: &Stops, log: &JobLog) -> std::io::Result<Ended> {
     let started_at = chrono::Utc::now().timestamp_millis();
+    // A job that is killed cannot clean up after itself.
+    let place = tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempdir()?;
     let mut child = tokio::process::Command::new(&command.program)
         .args(&command.arguments)
         .envs(command.environment)
         .env(LIFELINE_VARIABLE, "1")
+        .env("TMPDIR", place.path())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -154,6 +160,9 @@ pub(crate) async fn run(command: Command, stops: &Stops, log: &JobLog) -> std::i
     if drained.is_err() {
         log.push("worker", "[the job's output was still open after it ended and is not read further]");
     }
+    if let Err(error) = place.close() {
+        tracing::warn!("Cannot remove the temporary files of a job: {error}");
+    }
     let result = output.result.lock().take();
     Ok(Ended { exit, result, stopped, usage, started_at, ended_at })
 }
@@ -177,6 +186,12 @@ pub fn end_with_worker() -> std::io::Result<()> {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(_) => break,
             }
+        }
+        // The worker would have done it.
+        let place = std::env::temp_dir();
+        if place.file_name().is_some_and(|name| name.to_string_lossy().starts_with(TEMPORARY_PREFIX)) {
+            // What a computation writes at this moment may stay; there is nobody left to tell.
+            drop(std::fs::remove_dir_all(place));
         }
         // Not `exit`: that runs destructors beside threads that still compute, and may hang.
         let ended =

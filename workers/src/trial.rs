@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use crate::function::{Function, FunctionError};
 
 /// The jobs, by registry name.
-pub(crate) const JOBS: [&str; 7] =
-    ["test-echo", "test-sleep", "test-fail", "test-flaky", "test-memory", "test-abort", "test-mute"];
+pub(crate) const JOBS: [&str; 8] =
+    ["test-echo", "test-sleep", "test-litter", "test-fail", "test-flaky", "test-memory", "test-abort", "test-mute"];
 
 /// How often `test-sleep` writes a line.
 const LINE_EVERY: Duration = Duration::from_millis(200);
@@ -26,6 +26,7 @@ const SECONDS_MAX: f64 = 3_600.0;
 ///
 /// * `test-echo --x=y …`: succeeds; its metrics are its arguments, its environment's `STEPWELL_*` and its process id.
 /// * `test-sleep --seconds=n`: writes a line every 200 ms, then succeeds.
+/// * `test-litter --seconds=n`: the same with a temporary file that it names and leaves.
 /// * `test-fail --code=X --message=m`: fails.
 /// * `test-flaky --marker=path --code=X`: fails if there is no such file, which it then makes; else succeeds.
 /// * `test-memory --mib=n`: holds so much memory for a while, then succeeds.
@@ -42,8 +43,17 @@ pub(crate) fn run(name: &str, words: &[String]) -> Option<ExitCode> {
             let metrics = json!({"arguments": arguments, "environment": environment, "pid": std::process::id()});
             end(name, "SUCCEEDED", None, "", metrics)
         }
-        "test-sleep" => {
+        "test-sleep" | "test-litter" => {
             say(&format!("pid {}", std::process::id()));
+            if name == "test-litter" {
+                let left = std::env::temp_dir().join(format!("stepwell-test-{}", std::process::id()));
+                match std::fs::write(&left, "litter") {
+                    Ok(()) => say(&format!("left {}", left.display())),
+                    Err(error) => {
+                        return Some(end(name, "FAILED", Some("STORAGE_ERROR"), &error.to_string(), json!({})));
+                    }
+                }
+            }
             let began = Instant::now();
             let mut line = 0;
             while began.elapsed().as_secs_f64() < seconds() {

@@ -14,6 +14,9 @@ fn run(script: impl FnMut(&Call) -> Answer) -> Ended {
 fn well(call: &Call) -> Answer {
     Ok(match call.state.as_str() {
         "NotifyFailure" => json!({ "MessageId": "m" }),
+        "Outcome" => {
+            json!({ "ds": call.input["Payload"]["ds"], "partitions": ["2025-04-15"], "skipped": [] })
+        }
         _ => json!({ "Id": format!("jr_{}", call.state), "JobRunState": "SUCCEEDED" }),
     })
 }
@@ -29,7 +32,7 @@ fn failed(message: &str) -> Failure {
 #[test]
 fn bronze_comes_before_silver_before_gold_before_the_catalog() {
     let ended = run(well);
-    assert_eq!(ended.output(), &json!({ "ds": "2025-04-15", "partitions": ["2025-04-15"] }));
+    assert_eq!(ended.output(), &json!({ "ds": "2025-04-15", "partitions": ["2025-04-15"], "skipped": [] }));
     let jobs: Vec<&str> = ended.calls.iter().map(|call| call.name.as_str()).collect();
     assert_eq!(
         jobs,
@@ -45,6 +48,7 @@ fn bronze_comes_before_silver_before_gold_before_the_catalog() {
             "dev-department-analytics",
             "dev-customer-insights",
             "dev-ecommerce-catalog",
+            "dev-ecommerce-outcome",
         ]
     );
     let arguments = |state: &str| ended.of(state)[0].input["Arguments"].clone();
@@ -55,6 +59,14 @@ fn bronze_comes_before_silver_before_gold_before_the_catalog() {
     let mut daily = arguments("DailySales");
     assert_eq!((daily["--date"].take(), daily["--days-back"].take()), (json!("2025-04-15"), json!("15")));
     assert_eq!(arguments("CustomerInsights")["--lookback-days"], "90", "defaults for what the input leaves out");
+    // The outcome reads the results where the gold jobs left them.
+    let results = ended.of("Outcome")[0].input["Payload"]["results"].as_object().unwrap().clone();
+    assert_eq!(results.len(), 4);
+    for (job, uri) in results {
+        let call = ended.calls.iter().find(|call| call.name == format!("dev-{job}")).unwrap();
+        assert_eq!(call.input["Arguments"]["--result_path"], uri, "{job}");
+        assert!(uri.as_str().unwrap().starts_with("s3://shop/metadata/runs/"), "{uri}");
+    }
 }
 
 #[test]
@@ -100,6 +112,21 @@ fn failed_checks_are_not_tried_again_and_end_in_one_message() {
         );
         assert_eq!(messages[0].name, "arn:aws:sns:us-east-1:123456789012:dev-data-platform-alerts");
     }
+}
+
+#[test]
+fn a_run_without_orders_ends_well_and_says_that_its_date_was_skipped() {
+    let skipped = json!([{ "ds": "2025-04-15", "code": "EMPTY_WINDOW", "reason": "no orders" }]);
+    let ended = run(|call| match call.state.as_str() {
+        "Outcome" => Ok(json!({ "ds": "2025-04-15", "partitions": [], "skipped": skipped })),
+        _ => well(call),
+    });
+    assert_eq!((&ended.output()["partitions"], &ended.output()["skipped"]), (&json!([]), &skipped));
+    let ended = run(|call| match call.state.as_str() {
+        "Outcome" => Err(Failure { error: Some("PRE_VALIDATION_FAILED".into()), cause: Some("no place".into()) }),
+        _ => well(call),
+    });
+    assert_eq!(ended.failure(), ("PRE_VALIDATION_FAILED", "no place"));
 }
 
 #[test]

@@ -5,29 +5,19 @@
 
 use std::collections::HashMap;
 use std::error::Error as _;
-use std::time::Duration;
 
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region};
 use aws_sdk_glue::Client;
-use aws_sdk_glue::config::retry::RetryConfig;
 use aws_sdk_glue::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_glue::types::{
     BatchUpdatePartitionRequestEntry, DatabaseInput, ErrorDetail, Partition, PartitionValueList, Table,
 };
-use aws_smithy_http_client::tls::Provider;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 
+use super::glue_client::glue_client;
 use super::glue_input::{partition_differs, partition_input, table_differs, table_input};
 use super::{CatalogPartition, Change, Registered, TableDescription, TableFormat};
-use crate::client::local_credentials;
 
 /// Source: `BatchCreatePartition` and `BatchUpdatePartition`, at most 100 entries.
 const BATCH_MAX: usize = 100;
-/// Attempts within one call, throttling included; then the job fails, and its Retry does the rest.
-const ATTEMPTS_MAX: u32 = 5;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The service.
 #[derive(Clone, Debug)]
@@ -92,28 +82,9 @@ where
 }
 
 impl Glue {
-    /// A client by the standard AWS environment, but for the endpoint if one is given. Nothing is called yet.
+    /// By the standard AWS environment, but for the endpoint if one is given. Nothing is called yet.
     pub(super) async fn connect(endpoint: Option<&str>) -> Self {
-        let http =
-            aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-        let region = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find_map(|name| std::env::var(name).ok());
-        let region = region.filter(|region| !region.is_empty()).unwrap_or_else(|| "us-east-1".to_owned());
-        let timeouts =
-            TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT);
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(http.clone())
-            .region(Region::new(region.clone()))
-            .timeout_config(timeouts.build())
-            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX));
-        if let Some(endpoint) = endpoint {
-            loader = loader.endpoint_url(endpoint);
-        }
-        // A stand-in for AWS takes any credentials.
-        let is_set = |name| std::env::var_os(name).is_some();
-        if endpoint.is_some() || ["AWS_ENDPOINT_URL_GLUE", "AWS_ENDPOINT_URL"].into_iter().any(is_set) {
-            loader = loader.credentials_provider(local_credentials(&region, http).await);
-        }
-        Self(Client::new(&loader.load().await))
+        Self(glue_client(endpoint).await)
     }
 
     pub(super) async fn register(&self, table: &TableDescription) -> Result<Registered, GlueError> {

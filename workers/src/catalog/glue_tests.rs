@@ -1,63 +1,11 @@
 //! The Glue Data Catalog of moto's server, as boto3 sees it afterwards.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
-
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::glue::Glue;
+use super::moto::Moto;
 use super::{Catalog, CatalogColumn, CatalogPartition, Change, Kind, Registered, TableDescription, TableFormat};
 use crate::job::{Code, test_context};
-
-/// Moto in its own process: prints its address, and ends with its parent.
-const SERVER: &str = "
-import os, time
-from moto.server import ThreadedMotoServer
-server = ThreadedMotoServer(ip_address='127.0.0.1', port=0, verbose=False)
-server.start()
-print('http://127.0.0.1:%d' % server.get_host_and_port()[1], flush=True)
-parent = os.getppid()
-while os.getppid() == parent: time.sleep(0.2)
-";
-
-struct Moto {
-    server: Child,
-    url: String,
-    python: String,
-}
-
-impl Drop for Moto {
-    fn drop(&mut self) {
-        drop(self.server.kill());
-        drop(self.server.wait());
-    }
-}
-
-impl Moto {
-    fn start() -> Self {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/support/venv.sh");
-        let output = Command::new(script).output().expect("tests/support/venv.sh runs");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let python = format!("{}/python", String::from_utf8(output.stdout).unwrap().trim());
-        let mut server =
-            Command::new(&python).args(["-u", "-c", SERVER]).stdout(Stdio::piped()).spawn().expect("python starts");
-        let mut url = String::new();
-        BufReader::new(server.stdout.take().unwrap()).read_line(&mut url).unwrap();
-        let url = url.trim().to_owned();
-        assert!(url.starts_with("http://127.0.0.1:"), "moto did not start: {url}");
-        Self { server, url, python }
-    }
-
-    /// What a script that knows `glue`, boto3's client, prints as JSON.
-    fn ask(&self, script: &str) -> Value {
-        let prelude = "import boto3, json, sys\nglue = boto3.client('glue', endpoint_url=sys.argv[1], \
-                       region_name='us-east-1', aws_access_key_id='x', aws_secret_access_key='x')\n";
-        let script = format!("{prelude}{script}");
-        let output = Command::new(&self.python).args(["-c", &script, &self.url]).output().expect("python starts");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).expect("the script prints JSON")
-    }
-}
 
 fn day(day: usize, rows: u64) -> CatalogPartition {
     CatalogPartition {

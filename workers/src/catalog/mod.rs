@@ -8,16 +8,24 @@
 //! | file | topic |
 //! |---|---|
 //! | `table` | a table as the jobs describe it |
+//! | `published` | from published tables to that; how a run ends that could not register all |
 //! | `report` | the metric `tables` |
-//! | `glue`, `glue_input` | the calls of AWS Glue; what is in them, and whether it differs from what Glue has |
+//! | `glue`, `glue_client`, `glue_input` | the calls of AWS Glue; how it is reached; what is in them, and whether it differs from what Glue has |
 
 mod glue;
+mod glue_client;
 mod glue_input;
 #[cfg(test)]
 mod glue_tests;
+#[cfg(test)]
+#[path = "../../tests/moto/mod.rs"]
+pub(crate) mod moto;
+mod published;
 mod report;
 mod table;
 
+pub(crate) use glue_client::glue_client;
+pub(crate) use published::{Registration, database};
 pub use table::{CatalogColumn, CatalogPartition, Change, Registered, TableDescription, TableFormat};
 
 use crate::job::{Code, JobContext, JobError};

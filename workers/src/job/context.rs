@@ -34,9 +34,9 @@ pub(super) struct Report {
 /// How a job that did not fail ended.
 #[derive(Clone, Debug)]
 pub struct Finish {
-    pub(super) status: JobStatus,
-    pub(super) code: String,
-    pub(super) message: String,
+    pub(crate) status: JobStatus,
+    pub(crate) code: String,
+    pub(crate) message: String,
 }
 
 impl Finish {
@@ -53,6 +53,13 @@ impl Finish {
     /// Done, but some partitions failed.
     pub fn partial(code: Code, message: impl Into<String>) -> Finish {
         Finish { status: JobStatus::Partial, code: code.as_str().to_owned(), message: message.into() }
+    }
+
+    /// The same, but what came after it failed; the code is that failure's, unless there was one already.
+    #[must_use]
+    pub fn but_partial(self, code: Code, what: &str) -> Finish {
+        let code = if self.status == JobStatus::Partial { self.code } else { code.as_str().to_owned() };
+        Finish { status: JobStatus::Partial, code, message: format!("{}; {what}", self.message) }
     }
 }
 

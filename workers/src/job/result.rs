@@ -1,7 +1,10 @@
 //! The result object of a job.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+
+use super::JobError;
+use crate::lake::Lake;
 
 /// How a job ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +61,22 @@ pub struct JobResult {
 }
 
 impl JobResult {
+    /// The result a job left at its `--result_path`; `None` if it left none that can be read.
+    ///
+    /// # Errors
+    /// `PRE_VALIDATION_FAILED` for what is no place, `STORAGE_ERROR`.
+    pub(crate) async fn left_at(lake: &Lake, uri: &str) -> Result<Option<JobResult>, JobError> {
+        let place = lake.folder_at(uri)?;
+        let Some((folder, name)) = place.parent() else { return Ok(None) };
+        let bytes = folder.get_optional(&name).await?;
+        Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+    }
+
+    /// How it ended, for the output of a function.
+    pub(crate) fn described(&self) -> Value {
+        json!({ "status": self.status, "code": self.code, "message": self.message })
+    }
+
     /// 0 success or skip, 1 failed, 2 bad arguments, 3 partly failed.
     pub fn exit_status(&self) -> u8 {
         match self.status {

@@ -52,4 +52,5 @@ pub(crate) const FUNCTIONS: &[FunctionDefinition] = &[
     fact_sales::OUTCOME,
     star_schema::CHECK_LOCATIONS,
     enrichment::SUMMARY,
+    ecommerce::OUTCOME,
 ];

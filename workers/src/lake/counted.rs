@@ -1,7 +1,9 @@
 //! The lake's own object stores for DataFusion and Delta Lake: the same connection, the same crash points at every write.
 
 use std::fmt;
+use std::fs::File;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -16,17 +18,34 @@ use object_store::{
 
 use super::CrashPoint;
 
-/// An object store that counts writes as [`super::Store`] does.
+/// An object store that counts writes as [`super::Store`] does. On files, what was written is on the disk when a write
+/// returns: a Delta table's log must not outlive the data it names.
 #[derive(Debug)]
 pub(super) struct Counted {
     inner: Arc<dyn ObjectStore>,
     crash: Arc<CrashPoint>,
+    is_local: bool,
 }
 
 impl Counted {
-    pub(super) fn new(inner: Arc<dyn ObjectStore>, crash: Arc<CrashPoint>) -> Counted {
-        Counted { inner, crash }
+    pub(super) fn new(inner: Arc<dyn ObjectStore>, crash: Arc<CrashPoint>, is_local: bool) -> Counted {
+        Counted { inner, crash, is_local }
     }
+
+    async fn settle(&self, location: &Path) -> Result<()> {
+        if self.is_local { sync(location).await } else { Ok(()) }
+    }
+}
+
+/// Waits until a file and its name are on the disk.
+async fn sync(location: &Path) -> Result<()> {
+    let path = PathBuf::from("/").join(location.as_ref());
+    let synced = tokio::task::spawn_blocking(move || {
+        File::open(&path)?.sync_all()?;
+        path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    });
+    let synced = synced.await.map_err(std::io::Error::other).flatten();
+    synced.map_err(|error| object_store::Error::Generic { store: "lake", source: Box::new(error) })
 }
 
 fn step(crash: &CrashPoint, action: &str, path: &Path) -> Result<()> {
@@ -45,12 +64,15 @@ impl fmt::Display for Counted {
 impl ObjectStore for Counted {
     async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
         step(&self.crash, "write", location)?;
-        self.inner.put_opts(location, payload, opts).await
+        let put = self.inner.put_opts(location, payload, opts).await?;
+        self.settle(location).await?;
+        Ok(put)
     }
 
     async fn put_multipart_opts(&self, location: &Path, opts: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
         let upload = self.inner.put_multipart_opts(location, opts).await?;
-        Ok(Box::new(CountedUpload { upload, crash: self.crash.clone(), location: location.clone() }))
+        let (crash, location, is_local) = (self.crash.clone(), location.clone(), self.is_local);
+        Ok(Box::new(CountedUpload { upload, crash, location, is_local }))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
@@ -85,12 +107,14 @@ impl ObjectStore for Counted {
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
         step(&self.crash, "copy to", to)?;
-        self.inner.copy_opts(from, to, options).await
+        self.inner.copy_opts(from, to, options).await?;
+        self.settle(to).await
     }
 
     async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> Result<()> {
         step(&self.crash, "rename to", to)?;
-        self.inner.rename_opts(from, to, options).await
+        self.inner.rename_opts(from, to, options).await?;
+        self.settle(to).await
     }
 }
 
@@ -100,6 +124,7 @@ struct CountedUpload {
     upload: Box<dyn MultipartUpload>,
     crash: Arc<CrashPoint>,
     location: Path,
+    is_local: bool,
 }
 
 #[async_trait]
@@ -110,7 +135,11 @@ impl MultipartUpload for CountedUpload {
 
     async fn complete(&mut self) -> Result<PutResult> {
         step(&self.crash, "write", &self.location)?;
-        self.upload.complete().await
+        let put = self.upload.complete().await?;
+        if self.is_local {
+            sync(&self.location).await?;
+        }
+        Ok(put)
     }
 
     async fn abort(&mut self) -> Result<()> {

@@ -41,17 +41,19 @@ pub enum Error {
         /// The object.
         uri: String,
     },
-    /// An object larger than what is read into memory.
-    #[error("`{uri}`: {what} exceeds {limit} = {value}; split the object or repair it")]
+    /// An object that takes more memory, or more in proportion to its size, than is allowed.
+    #[error("`{uri}`: {what} exceeds {limit} = {value}; {remedy}")]
     Limit {
         /// The object.
         uri: String,
-        /// What is too large.
-        what: &'static str,
+        /// What is too large, with the line where there are lines.
+        what: String,
         /// The name of the limit.
         limit: &'static str,
         /// Its value.
         value: u64,
+        /// What to do about it.
+        remedy: &'static str,
     },
     /// An object whose bytes are not what its name says (a broken gzip stream, no Parquet footer).
     #[error("cannot read `{uri}` as {format}: {reason}")]

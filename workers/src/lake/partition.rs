@@ -9,12 +9,14 @@ use percent_encoding::percent_decode_str;
 use polars::prelude::{DataFrame, ParquetReader, SerReader};
 use tokio::sync::OnceCell;
 
+use super::parquet_bounds::check_object;
 use super::publish::{INTENT, STAGING};
+use super::read::Budget;
 use super::success::{SUCCESS_NAME, Success, SuccessFile};
 use super::{Error, Folder, Object, is_data};
 
 /// What stands for null in a partition's path.
-const NULL_VALUE: &str = "__HIVE_DEFAULT_PARTITION__";
+pub const PARTITION_VALUE_NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 /// A reader starts again when the files it was told of are replaced under it.
 const READ_ATTEMPTS_MAX: u32 = 5;
 /// Files of a partition fetched at once.
@@ -23,7 +25,7 @@ const FILES_AT_ONCE: usize = 8;
 /// `key=value` as a folder name; what a path cannot hold is percent-encoded.
 pub fn hive_name(key: &str, value: Option<&str>) -> String {
     let mut name = format!("{key}=");
-    for byte in value.filter(|value| !value.is_empty()).unwrap_or(NULL_VALUE).bytes() {
+    for byte in value.filter(|value| !value.is_empty()).unwrap_or(PARTITION_VALUE_NULL).bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b' ' => name.push(char::from(byte)),
             _ => name.push_str(&format!("%{byte:02X}")),
@@ -35,7 +37,7 @@ pub fn hive_name(key: &str, value: Option<&str>) -> String {
 /// The value of a `key=value` folder name, decoded; `None` if the name has another key, `Some(None)` for null.
 pub fn hive_value(name: &str, key: &str) -> Option<Option<String>> {
     let value = name.strip_prefix(key)?.strip_prefix('=')?;
-    if value == NULL_VALUE {
+    if value == PARTITION_VALUE_NULL {
         return Some(None);
     }
     Some(Some(percent_decode_str(value).decode_utf8_lossy().into_owned()))
@@ -238,10 +240,14 @@ pub(super) fn adopt(objects: Vec<Object>) -> Success {
 }
 
 fn decode(folder: &Folder, files: Vec<(String, Bytes)>) -> Result<DataFrame, Error> {
+    let budget = Budget::from_env()?;
     let mut frame: Option<DataFrame> = None;
     for (name, bytes) in files {
+        // Other writers put files here, too.
+        let uri = folder.uri_of(&name);
+        budget.spend(&uri, 0, check_object(&uri, &bytes)?)?;
         let unreadable = |error: polars::error::PolarsError| Error::Unreadable {
-            uri: folder.uri_of(&name),
+            uri: uri.clone(),
             format: "Parquet",
             reason: error.to_string(),
         };

@@ -137,7 +137,7 @@ impl Store {
 
     /// The connection for others; they write through the same crash points.
     pub(crate) fn object_store(&self) -> Arc<dyn ObjectStore> {
-        Arc::new(Counted::new(self.inner.clone(), self.crash.clone()))
+        Arc::new(Counted::new(self.inner.clone(), self.crash.clone(), self.bucket.is_none()))
     }
 
     /// What the store says about an object.

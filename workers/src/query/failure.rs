@@ -11,10 +11,13 @@ use crate::lake;
 
 /// The failure of a statement about `what`.
 pub(super) fn failure(what: &str, error: &(dyn StdError + 'static)) -> JobError {
-    if let Some(error) = find::<lake::Error>(error)
-        && let lake::Error::Crashed { .. } = error
-    {
-        return JobError::new(Code::StorageError, error.to_string());
+    match find::<lake::Error>(error) {
+        Some(error @ lake::Error::Crashed { .. }) => return JobError::new(Code::StorageError, error.to_string()),
+        // They name the file and say what to do.
+        Some(error @ (lake::Error::Limit { .. } | lake::Error::Unreadable { .. })) => {
+            return JobError::new(Code::SchemaValidationFailed, error.to_string());
+        }
+        _ => {}
     }
     #[cfg(feature = "spark")]
     if let Some(failure) = find::<super::spark::Failure>(error) {

@@ -15,6 +15,7 @@
 //! The SQL is kept to what Spark understands as well, so that the same files run there ([`dialect`]). Names without quotes
 //! are lower case.
 
+mod bounds;
 mod conform;
 pub mod dialect;
 mod failure;
@@ -22,6 +23,7 @@ mod function;
 mod json;
 mod keep;
 mod local;
+mod ordered;
 mod parameter;
 mod parquet;
 mod remote;

@@ -13,6 +13,7 @@ use deltalake::datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use deltalake::datafusion::prelude::{SessionConfig, SessionContext};
 use tempfile::TempDir;
 
+use super::bounds::BoundScans;
 use super::failure::failure;
 use super::function;
 use super::row_number::RowNumbers;
@@ -86,6 +87,7 @@ impl Session {
             .with_runtime_env(runtime)
             .with_default_features()
             .with_physical_optimizer_rule(Arc::new(RowNumbers))
+            .with_physical_optimizer_rule(Arc::new(BoundScans))
             .build();
         let context = SessionContext::new_with_state(state);
         for function in function::all() {
@@ -105,10 +107,10 @@ impl Session {
     }
 
     /// A context for plans over one stream of rows, which keep its order.
-    #[cfg(feature = "spark")]
     pub(super) fn in_order(&self) -> SessionContext {
         let state = self.context.state();
-        let config = state.config().clone().with_target_partitions(1);
+        // With a fresh catalog the tables would be gone, everywhere.
+        let config = state.config().clone().with_target_partitions(1).with_create_default_catalog_and_schema(false);
         SessionContext::new_with_state(SessionStateBuilder::new_from_existing(state).with_config(config).build())
     }
 
@@ -160,9 +162,6 @@ fn config(memory_mb: u64) -> SessionConfig {
     options.execution.parquet.pushdown_filters = true;
     options.execution.parquet.schema_force_view_types = false;
     options.execution.parquet.coerce_int96 = Some("us".to_owned());
-    // Rows that a statement orders go through one more projection (`conform`). Dealing them out to several of it, which this
-    // would do, gives them back in whatever order.
-    options.optimizer.enable_round_robin_repartition = false;
     options.sql_parser.map_string_types_to_utf8view = false;
     options.sql_parser.enable_ident_normalization = true;
     options.sql_parser.parse_float_as_decimal = false;

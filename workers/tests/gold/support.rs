@@ -16,8 +16,26 @@ pub fn development_data(system: &str) -> std::path::PathBuf {
     folder
 }
 
+/// More memory, in MiB, than a job takes beside its SQL, less than a bomb would.
+pub const MIB: u64 = 700;
+
 /// Rows as JSON objects; dates and instants as ISO text.
 pub type JsonRows = Vec<Map<String, Value>>;
+
+/// The S3 server to use, `http://127.0.0.1:<port>`; folders without it.
+pub const S3_VARIABLE: &str = "STEPWELL_TEST_S3";
+
+/// A lake of one test: in the folder, or on the S3 server of [`S3_VARIABLE`], whose bucket is there.
+pub fn lake_of(place: &tempfile::TempDir) -> Lake {
+    let Ok(endpoint) = std::env::var(S3_VARIABLE) else { return Lake::at(place.path().to_str().unwrap()).unwrap() };
+    let access = S3Access {
+        endpoint,
+        region: "us-east-1".to_owned(),
+        access_key_id: "test".to_owned(),
+        secret_access_key: "test".to_owned(),
+    };
+    Lake::at(&format!("s3://stepwell-test/{}", uuid::Uuid::new_v4())).unwrap().with_s3_access(access)
+}
 
 /// A lake nobody else uses.
 pub struct World {
@@ -29,20 +47,7 @@ pub struct World {
 impl World {
     pub async fn new() -> World {
         let place = tempfile::tempdir().unwrap();
-        let lake = match std::env::var("STEPWELL_TEST_S3") {
-            Ok(endpoint) => {
-                reqwest::Client::new().put(format!("{endpoint}/stepwell-test")).send().await.unwrap();
-                let access = S3Access {
-                    endpoint,
-                    region: "us-east-1".to_owned(),
-                    access_key_id: "test".to_owned(),
-                    secret_access_key: "test".to_owned(),
-                };
-                Lake::at(&format!("s3://stepwell-test/{}", uuid::Uuid::new_v4())).unwrap().with_s3_access(access)
-            }
-            Err(_) => Lake::at(place.path().to_str().unwrap()).unwrap(),
-        };
-        World { lake, _place: place }
+        World { lake: lake_of(&place), _place: place }
     }
 
     /// A folder of a bucket of this lake.
@@ -112,6 +117,16 @@ pub async fn delta_rows_of(lake: &Lake, table: &Delta, order_by: &str) -> JsonRo
     let query = query(lake);
     query.delta("t", table).await.unwrap_or_else(|error| panic!("{error}"));
     query.json(&format!("select * from t order by {order_by}"), &[]).await.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Adds a Parquet file to a Delta table as another writer would: the file, then a log entry that names it.
+pub async fn add_to_delta(folder: &Folder, name: &str, partition: Value, bytes: Vec<u8>) {
+    let version = Delta::open(folder).await.unwrap().unwrap().version() + 1;
+    let add = serde_json::json!({ "add": {
+        "path": name, "partitionValues": partition, "size": bytes.len(), "modificationTime": 0, "dataChange": true,
+    } });
+    folder.put(name, bytes).await.unwrap();
+    folder.put(&format!("_delta_log/{version:020}.json"), add.to_string()).await.unwrap();
 }
 
 /// Runs `act` on fresh lakes of `prepare`, with a crash before each of its writes in turn, and lets `check` look at what is

@@ -12,7 +12,11 @@ use crate::support::{PROGRAM, TestWorker, eventually, flags, is_running};
 
 /// A worker as a process of its own.
 fn start_process(service: &FakeService, more: &[&str]) -> Child {
-    let flags = flags(service, "test-sleep", more);
+    start_process_for(service, "test-sleep", more)
+}
+
+fn start_process_for(service: &FakeService, job: &str, more: &[&str]) -> Child {
+    let flags = flags(service, job, more);
     let mut command = Command::new(PROGRAM);
     command.arg("worker").args(flags).stdin(Stdio::null()).stderr(Stdio::null());
     command.spawn().expect("the worker starts")
@@ -89,6 +93,33 @@ async fn kill_9_of_the_worker_takes_its_jobs_along() {
     worker.wait().unwrap();
     eventually("the job to follow", || (!is_running(pid)).then_some(())).await;
     assert_eq!(service.end(&token), None);
+}
+
+/// The temporary file of a running `test-litter`.
+async fn litter(service: &FakeService, token: &str) -> std::path::PathBuf {
+    let left = eventually("the job's temporary file", || {
+        service.log(token).iter().find_map(|line| line.strip_prefix("left ").map(std::path::PathBuf::from))
+    })
+    .await;
+    assert!(left.is_file(), "{}", left.display());
+    left
+}
+
+#[tokio::test]
+async fn a_killed_job_leaves_no_temporary_files() {
+    let service = FakeService::start();
+    let token = service.give("dev-test-litter", &json!({"--seconds": 600}));
+    let mut worker = start_process_for(&service, "test-litter", &["--job-retries", "0"]);
+    let pid = eventually("the job's process", || service.pid(&token)).await;
+    let left = litter(&service, &token).await;
+    kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL).unwrap();
+    eventually("the worker to clean up", || (!left.parent().unwrap().exists()).then_some(())).await;
+
+    let token = service.give("dev-test-litter", &json!({"--seconds": 600}));
+    let left = litter(&service, &token).await;
+    signal(&worker, Signal::SIGKILL);
+    worker.wait().unwrap();
+    eventually("the job to clean up before it follows", || (!left.parent().unwrap().exists()).then_some(())).await;
 }
 
 #[tokio::test]

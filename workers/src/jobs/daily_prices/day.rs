@@ -53,7 +53,10 @@ pub(super) async fn read_day(context: &JobContext, folder: &Folder) -> Result<Op
     context.metric("mixed_format_objects", read.mixed_format_objects);
     context.metric("non_finite_values", read.non_finite_values);
     if read.malformed_records > 0 {
-        context.warn(format!("{} of {records} records are malformed", read.malformed_records));
+        let first = read.malformed_at.as_ref();
+        let first =
+            first.map_or_else(String::new, |(name, row)| format!(", first row {row} of `{}`", folder.uri_of(name)));
+        context.warn(format!("{} of {records} records are malformed{first}", read.malformed_records));
     }
     if read.mixed_format_objects > 0 {
         context.warn(format!("{} objects are not of the file type asked for", read.mixed_format_objects));

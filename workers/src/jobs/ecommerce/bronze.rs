@@ -23,6 +23,8 @@ use crate::query::Rows;
 
 /// A commit takes files until their text is about this large, so that memory stays bounded.
 const COMMIT_BYTES: u64 = 64 << 20;
+/// Files may hold more than their size tells: a commit also ends when their rows take this.
+const COMMIT_ROWS_BYTES: usize = 512 << 20;
 
 /// The job `ecommerce-bronze`.
 pub(crate) const BRONZE: JobDefinition = JobDefinition {
@@ -60,9 +62,9 @@ async fn run(context: &JobContext) -> Result<Finish, JobError> {
     let mut counts = Counts::default();
     let mut rest = waiting.as_slice();
     while !rest.is_empty() {
-        let (batch, after) = rest.split_at(batch_length(rest, settings.batch_files));
-        take_in(context, source, &raw, &mut table, batch, &mut counts).await?;
-        rest = after;
+        let batch = &rest[..batch_length(rest, settings.batch_files)];
+        let done = take_in(context, source, &raw, &mut table, batch, &mut counts).await?;
+        rest = &rest[done..];
     }
     context.metric("files", counts.files);
     context.metric("records", counts.rows);
@@ -89,7 +91,7 @@ fn batch_length(files: &[RawFile], files_max: usize) -> usize {
     fits.count().max(1)
 }
 
-/// Takes some files in with one commit.
+/// Takes some files in with one commit; how many, at least one.
 async fn take_in(
     context: &JobContext,
     source: &Source,
@@ -97,11 +99,16 @@ async fn take_in(
     table: &mut Delta,
     files: &[RawFile],
     counts: &mut Counts,
-) -> Result<(), JobError> {
+) -> Result<usize, JobError> {
     let processed_at = Utc::now();
-    let mut batches = Vec::new();
+    let mut batches: Vec<RecordBatch> = Vec::new();
     let mut taken = Vec::new();
+    let mut done = 0;
     for file in files {
+        if batches.iter().map(RecordBatch::get_array_memory_size).sum::<usize>() > COMMIT_ROWS_BYTES {
+            break;
+        }
+        done += 1;
         raw.begin(file).await?;
         match read(source, raw, file).await? {
             Ok((frame, malformed)) => {
@@ -118,7 +125,7 @@ async fn take_in(
         }
     }
     if taken.is_empty() {
-        return Ok(());
+        return Ok(done);
     }
     let names: Vec<String> = taken.iter().map(|file| file.name.clone()).collect();
     let rows = Rows::of(&columns(source.bronze.fields), batches);
@@ -130,7 +137,7 @@ async fn take_in(
     for file in taken {
         raw.succeed(file).await?;
     }
-    Ok(())
+    Ok(done)
 }
 
 /// A file's rows and the number of malformed ones, or why the file as a whole cannot be taken.

@@ -8,8 +8,9 @@ use futures::future::BoxFuture;
 use super::argument::arguments;
 use super::settings::Settings;
 use super::table::{Field, GOLD, Layer, SOURCES, TableShape};
-use crate::catalog::{Catalog, CatalogColumn, CatalogPartition, TableDescription, TableFormat};
-use crate::job::{Code, Finish, JobContext, JobDefinition, JobError};
+use crate::catalog::{Catalog, CatalogColumn, Registration, TableDescription};
+use crate::job::{Finish, JobContext, JobDefinition, JobError};
+use crate::lake::Error;
 use crate::lake::delta::Delta;
 
 /// The job `ecommerce-catalog`.
@@ -27,27 +28,15 @@ fn start(context: &JobContext) -> BoxFuture<'_, Result<Finish, JobError>> {
 async fn run(context: &JobContext) -> Result<Finish, JobError> {
     let settings = Settings::of(context)?;
     let catalog = Catalog::from_env().await?;
-    let mut registered = 0;
-    let mut failures = Vec::new();
+    let mut registration = Registration::begin(context, &catalog);
     for (layer, shape) in tables() {
-        match register(context, &settings, &catalog, layer, shape).await {
-            Ok(true) => registered += 1,
-            Ok(false) => context.warn(format!("there is no table {layer}/{} yet", shape.name)),
-            Err(error) => {
-                context.warn(format!("cannot register {layer}/{}: {}", shape.name, error.message));
-                failures.push(format!("{layer}/{}: {}", shape.name, error.message));
-            }
+        match describe(&settings, layer, shape).await.transpose() {
+            Some(table) => registration.add(&format!("{layer}/{}", shape.name), table).await,
+            None => context.warn(format!("there is no table {layer}/{} yet", shape.name)),
         }
     }
-    context.metric("tables_registered", registered);
-    context.metric("tables_failed", failures.len());
-    match failures.first() {
-        None => Ok(Finish::succeeded(format!("{registered} tables are in the catalog"))),
-        Some(first) => {
-            let message = format!("{} tables are not in the catalog, the data are published; {first}", failures.len());
-            Ok(Finish::partial(Code::CatalogFailed, message))
-        }
-    }
+    let message = format!("{} tables are in the catalog", registration.registered());
+    Ok(registration.finish(Finish::succeeded(message)))
 }
 
 /// All tables of the lake, by layer.
@@ -57,38 +46,12 @@ pub(super) fn tables() -> impl Iterator<Item = (Layer, &'static TableShape)> {
     sources.chain(GOLD.into_iter().map(|shape| (Layer::Gold, shape)))
 }
 
-/// Registers a table; `false` if it does not exist.
-async fn register(
-    context: &JobContext,
-    settings: &Settings,
-    catalog: &Catalog,
-    layer: Layer,
-    shape: &TableShape,
-) -> Result<bool, JobError> {
-    let folder = settings.table(layer, shape.name);
-    let Some(table) = Delta::open(&folder).await? else { return Ok(false) };
-    let details = table.details().await?;
+/// A table as it is now; `None` if it does not exist.
+async fn describe(settings: &Settings, layer: Layer, shape: &TableShape) -> Result<Option<TableDescription>, Error> {
+    let Some(table) = Delta::open(&settings.table(layer, shape.name)).await? else { return Ok(None) };
     let column = |field: &Field| CatalogColumn::new(field.name, field.kind.catalog_name()).with_comment(field.comment);
-    let keys = shape.fields.iter().filter(|field| shape.partition_by.contains(&field.name));
-    // The figures of a table without partition keys; those of the others are in their logs.
-    let figures = shape.partition_by.is_empty().then(|| CatalogPartition {
-        values: Vec::new(),
-        location: None,
-        rows: Some(details.rows),
-        bytes: details.bytes,
-        files: details.files,
-    });
-    let description = TableDescription {
-        database: settings.database(layer),
-        name: shape.name.to_owned(),
-        location: folder.uri(),
-        columns: shape.fields.iter().map(column).collect(),
-        partition_keys: keys.map(column).collect(),
-        partitions: figures.into_iter().collect(),
-        format: TableFormat::Delta,
-    };
-    catalog.register(context, &description).await?;
-    Ok(true)
+    let columns = shape.fields.iter().map(column).collect();
+    TableDescription::of_delta(settings.database(layer), shape.name, &table, columns).await.map(Some)
 }
 
 #[cfg(test)]

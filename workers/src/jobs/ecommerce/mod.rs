@@ -8,6 +8,8 @@
 //! | `ecommerce-catalog` | all Delta tables | the catalog |
 //! | `ecommerce-maintenance` | all Delta tables | compacted, Z-ordered, vacuumed |
 //!
+//! The function `ecommerce-outcome` tells the ledger whether the gold jobs of a run had anything to do.
+//!
 //! Source: pipelines.md 5.
 
 mod argument;
@@ -15,6 +17,7 @@ mod bronze;
 mod catalog;
 mod gold;
 mod maintenance;
+mod outcome;
 mod quality;
 mod raw_file;
 mod settings;
@@ -26,4 +29,5 @@ pub(crate) use bronze::BRONZE;
 pub(crate) use catalog::CATALOG;
 pub(crate) use gold::{CUSTOMER_INSIGHTS, DAILY_SALES, DEPARTMENT_ANALYTICS, PRODUCT_PERFORMANCE};
 pub(crate) use maintenance::MAINTENANCE;
+pub(crate) use outcome::OUTCOME;
 pub(crate) use silver::SILVER;

@@ -1,4 +1,4 @@
-//! Rows that cannot be used, set aside as JSON lines `{reason, record}`.
+//! Rows that cannot be used, set aside as JSON lines `{reason, record}`, with `file` and `line` if they are of a raw file.
 //!
 //! Source: pipelines.md 4.4, 9.
 
@@ -22,10 +22,21 @@ pub struct BadRecords {
     count: u64,
 }
 
+/// Where a record of a raw file is.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Place<'a> {
+    /// The file.
+    pub file: &'a str,
+    /// The line in it, from 1.
+    pub line: u64,
+}
+
 #[derive(Serialize)]
 struct Line<'a> {
     reason: &'a str,
     record: &'a Value,
+    #[serde(flatten)]
+    place: Option<Place<'a>>,
 }
 
 impl BadRecords {
@@ -34,12 +45,12 @@ impl BadRecords {
         BadRecords { folder, text: String::new(), part: 0, count: 0 }
     }
 
-    /// Adds a record.
+    /// Adds a record; `place` if it comes from a raw file.
     ///
     /// # Errors
     /// `STORAGE_ERROR`.
-    pub async fn add(&mut self, reason: &str, record: &Value) -> Result<(), JobError> {
-        let line = serde_json::to_string(&Line { reason, record }).expect("a record has string keys only");
+    pub async fn add(&mut self, reason: &str, record: &Value, place: Option<Place<'_>>) -> Result<(), JobError> {
+        let line = serde_json::to_string(&Line { reason, record, place }).expect("a record has string keys only");
         self.text.push_str(&line);
         self.text.push('\n');
         self.count += 1;

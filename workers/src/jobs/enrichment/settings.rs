@@ -10,6 +10,9 @@ use super::columns::{GOLD_TABLES, GoldTable};
 use crate::job::{Arguments, JobContext, JobError};
 use crate::lake::Folder;
 
+/// The system's name in that of its catalog database, `<environment>_enrichment`.
+pub const SYSTEM: &str = "enrichment";
+
 /// The retention below which a reader may lose files under its hands. Source: pipelines.md 4.5.
 pub const VACUUM_HOURS_MIN: u64 = 168;
 

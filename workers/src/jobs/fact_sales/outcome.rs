@@ -27,8 +27,8 @@ async fn outcome(lake: &Lake, input: &Value) -> Result<Value, JobError> {
         return Err(JobError::arguments(format!("`ds` is `{ds}`; give a calendar date as YYYY-MM-DD")));
     }
     let partition = Partition::new(lake.folder_at(text("gold_path")?)?, &hive_name(DATE, Some(ds)));
-    let ingestion = result(lake, text("ingestion_result_uri")?).await?;
-    let compaction = result(lake, text("compaction_result_uri")?).await?;
+    let ingestion = JobResult::left_at(lake, text("ingestion_result_uri")?).await?;
+    let compaction = JobResult::left_at(lake, text("compaction_result_uri")?).await?;
     let outputs = compaction.as_ref().map_or(&[][..], |result| &result.outputs);
     let written = outputs.iter().any(|output| output.uri == partition.uri());
     let mut answer = json!({
@@ -36,8 +36,8 @@ async fn outcome(lake: &Lake, input: &Value) -> Result<Value, JobError> {
         "partitions": [],
         "skipped": [],
         "shouldRunCrawler": !outputs.is_empty(),
-        "ingestion": ingestion.as_ref().map(described),
-        "compaction": compaction.as_ref().map(described),
+        "ingestion": ingestion.as_ref().map(JobResult::described),
+        "compaction": compaction.as_ref().map(JobResult::described),
     });
     if written {
         answer["partitions"] = json!([ds]);
@@ -58,18 +58,6 @@ async fn outcome(lake: &Lake, input: &Value) -> Result<Value, JobError> {
     };
     answer["skipped"] = json!([{ "ds": ds, "code": code, "reason": reason }]);
     Ok(answer)
-}
-
-/// The result object a job left; `None` if it left none that can be read.
-async fn result(lake: &Lake, uri: &str) -> Result<Option<JobResult>, JobError> {
-    let place = lake.folder_at(uri)?;
-    let Some((folder, name)) = place.parent() else { return Ok(None) };
-    let bytes = folder.get_optional(&name).await?;
-    Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
-}
-
-fn described(result: &JobResult) -> Value {
-    json!({ "status": result.status, "code": result.code, "message": result.message })
 }
 
 #[cfg(test)]

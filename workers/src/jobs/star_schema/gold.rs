@@ -10,6 +10,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
 
+use super::catalog::description;
 use super::checks::{Files, check};
 use super::measure::measure;
 use super::places::{Gold, check_apart, folder, optional_folder};
@@ -18,6 +19,7 @@ use super::prepare::{
 };
 use super::silver::{SILVER, SilverTable};
 use super::tables::{GoldTable, TABLES};
+use crate::catalog::{Catalog, Registration, database};
 use crate::job::{Finish, JobContext, JobDefinition, JobError};
 use crate::lake::publish::{Staged, WriteSettings, finish_switch, stage_rows, switch_all};
 use crate::lake::{Codec, FileSizing, Folder, Partition, Success, audit_time};
@@ -38,6 +40,7 @@ pub const SILVER_TO_GOLD: JobDefinition = JobDefinition {
         "partition_facts",
         "ds",
         "environment",
+        "catalog_database",
     ],
     run: start,
 };
@@ -87,6 +90,7 @@ fn start(context: &JobContext) -> BoxFuture<'_, Result<Finish, JobError>> {
 async fn run(context: &JobContext) -> Result<Finish, JobError> {
     // Everything that can be refused is refused before anything is touched.
     let plan = Plan::of(context)?;
+    let catalog = Catalog::from_env().await?;
     let targets = plan.targets();
     let mut locks = Vec::with_capacity(targets.len());
     for target in &targets {
@@ -116,7 +120,16 @@ async fn run(context: &JobContext) -> Result<Finish, JobError> {
     let switched = switch_all(staged.into_iter().zip(locks).collect(), &context.run_id).await?;
     let rows = publish(context, &targets, &switched);
     write_metrics(context, &plan, &measured).await?;
-    Ok(Finish::succeeded(format!("switched in {} tables with {rows} rows", TABLES.len())))
+    let finish = Finish::succeeded(format!("switched in {} tables with {rows} rows", TABLES.len()));
+    let database = database(context, "star_schema");
+    let mut registration = Registration::begin(context, &catalog);
+    for (target, success) in targets.iter().zip(&switched) {
+        if let Content::Gold(table) = target.content {
+            let table = description(&database, table, &target.partition, target.split_by, success);
+            registration.add(&table.name.clone(), Ok(table)).await;
+        }
+    }
+    Ok(registration.finish(finish))
 }
 
 /// What a folder gets.

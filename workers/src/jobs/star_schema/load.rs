@@ -11,6 +11,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::DateTime;
@@ -22,7 +23,7 @@ use super::places::folder;
 use super::silver::{PARTITION_KEY, SILVER, SilverTable};
 use crate::job::{Code, Finish, JobContext, JobDefinition, JobError, parse_date};
 use crate::lake::publish::{WriteSettings, publish};
-use crate::lake::read::parse_instant;
+use crate::lake::read::{BoundedCsv, Budget, parse_instant};
 use crate::lake::{Codec, FileSizing, Folder, Partition, hive_name};
 
 /// The job `star-schema-silver-load`.
@@ -33,7 +34,7 @@ pub const SILVER_LOAD: JobDefinition = JobDefinition {
     run: start,
 };
 
-/// A file is read whole; a larger one is split by whoever exports it.
+/// The text of a file; a larger one is split by whoever exports it.
 const CSV_BYTES_MAX: u64 = 1 << 30;
 /// Text that stands for null. Source: pipelines.md 3.1, "Silver's own rules".
 const NULL_WORDS: [&str; 6] = ["", "NULL", "N/A", "none", "None", "NaN"];
@@ -49,12 +50,14 @@ fn start(context: &JobContext) -> BoxFuture<'_, Result<Finish, JobError>> {
 async fn run(context: &JobContext) -> Result<Finish, JobError> {
     let source = folder(&context.lake, &context.arguments, "source")?;
     let base = folder(&context.lake, &context.arguments, "SILVER_BASE")?;
+    let budget = Arc::new(Budget::from_env()?);
     let mut inputs = Vec::new();
     for table in SILVER {
         match fetch(&source, table).await? {
             Some((name, bytes)) => {
                 let uri = source.uri_of(&name);
-                inputs.push((table, context.blocking(move || parse(&uri, &name, &bytes, table)).await?));
+                let budget = budget.clone();
+                inputs.push((table, context.blocking(move || parse(&uri, &name, &bytes, table, &budget)).await?));
             }
             None => context.warn(format!("`{}` has no {}.csv; the table stays as it is", source.uri(), table.name)),
         }
@@ -101,21 +104,16 @@ struct Input {
     used: Vec<bool>,
 }
 
-fn parse(uri: &str, name: &str, bytes: &[u8], table: &SilverTable) -> Result<Input, JobError> {
+fn parse(uri: &str, name: &str, bytes: &[u8], table: &SilverTable, budget: &Budget) -> Result<Input, JobError> {
     let refuse = |reason: String| {
         JobError::new(Code::SchemaValidationFailed, format!("`{uri}` cannot be loaded: {reason}; nothing was written"))
     };
-    let mut text = Vec::new();
-    let mut plain: Box<dyn Read + '_> = match name.ends_with(".gz") {
+    let plain: Box<dyn Read + '_> = match name.ends_with(".gz") {
         true => Box::new(flate2::read::MultiGzDecoder::new(bytes)),
         false => Box::new(bytes),
     };
-    plain.by_ref().take(CSV_BYTES_MAX + 1).read_to_end(&mut text).map_err(|error| refuse(error.to_string()))?;
-    if text.len() as u64 > CSV_BYTES_MAX {
-        return Err(refuse(format!("it holds more than CSV_BYTES_MAX = {CSV_BYTES_MAX} bytes; split it")));
-    }
     // Field counts that differ are an error of the reader, which names the line.
-    let mut reader = ::csv::Reader::from_reader(text.as_slice());
+    let mut reader = ::csv::Reader::from_reader(BoundedCsv::new(plain, CSV_BYTES_MAX));
     let header = reader.headers().map_err(|error| refuse(error.to_string()))?.clone();
     let position = |wanted: &str| header.iter().position(|found| found.trim() == wanted);
     let columns: Vec<Option<usize>> = table.columns.iter().map(|column| position(&column.name)).collect();
@@ -126,6 +124,7 @@ fn parse(uri: &str, name: &str, bytes: &[u8], table: &SilverTable) -> Result<Inp
     let mut input = Input { height: 0, dates: BTreeMap::new(), used: vec![false; columns.len()] };
     for record in reader.records() {
         let record = record.map_err(|error| refuse(error.to_string()))?;
+        budget.spend(uri, 1, (size_of::<Option<String>>() * columns.len() + record.as_slice().len()) as u64)?;
         let value = |at: Option<usize>| at.and_then(|at| record.get(at)).filter(|text| !is_null(text));
         let date = value(date_at)
             .and_then(parse_date)
@@ -185,7 +184,7 @@ mod tests {
     fn rows_find_their_date_and_keep_their_text() {
         let text = "event_id,ts,country,event_date\nE1,2024-12-30 21:52:06, PE ,2024-12-30\nE2,2024-12-31T23:30:00-01:00,NULL,\n\
                     E3,not a time,N/A,2024-02-30\nE4,2025-01-01,none,2024-12-30\n";
-        let input = parse("u", "events.csv", text.as_bytes(), events()).unwrap();
+        let input = parse("u", "events.csv", text.as_bytes(), events(), &Budget::new(1)).unwrap();
         let found: Vec<(&str, Vec<Option<&str>>)> = input
             .dates
             .iter()
@@ -212,7 +211,7 @@ mod tests {
         use std::io::Write;
         let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gz.write_all(b"event_id,ts\nE1,2024-12-30\n").unwrap();
-        let input = parse("u", "events.csv.gz", &gz.finish().unwrap(), events()).unwrap();
+        let input = parse("u", "events.csv.gz", &gz.finish().unwrap(), events(), &Budget::new(1)).unwrap();
         assert_eq!(input.dates.keys().collect::<Vec<_>>(), ["2024-12-30"]);
     }
 
@@ -224,7 +223,7 @@ mod tests {
             ("events.csv", b"a,b\n1,2\n", "names no column of events"),
             ("events.csv.gz", b"no gzip", "s3://x/events.csv.gz"),
         ] {
-            let error = parse(&format!("s3://x/{name}"), name, text, events()).unwrap_err();
+            let error = parse(&format!("s3://x/{name}"), name, text, events(), &Budget::new(1)).unwrap_err();
             assert_eq!(error.code, Code::SchemaValidationFailed);
             assert!(error.message.contains(part), "{error}");
         }

@@ -7,6 +7,7 @@
 //!
 //! Source: pipelines.md 3.
 
+mod catalog;
 mod checks;
 mod gold;
 mod load;

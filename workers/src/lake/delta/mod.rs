@@ -11,6 +11,7 @@ mod files;
 mod maintain;
 mod write;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use deltalake::DeltaTable;
@@ -234,6 +235,28 @@ impl Delta {
         partitions.dedup();
         details.partitions = partitions.len() as u64;
         Ok(details)
+    }
+
+    /// Rows, files and bytes of each partition, by the values of the partition columns in their order. A table without
+    /// partition columns has one entry, without values.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn partitions(&self) -> Result<BTreeMap<Vec<Option<String>>, Details>, Error> {
+        let keys = self.partition_columns()?;
+        let mut partitions = BTreeMap::new();
+        if keys.is_empty() {
+            partitions.insert(Vec::new(), Details::default());
+        }
+        for mut file in self.files().await? {
+            let values = keys.iter().map(|key| file.partition_values.remove(key).flatten()).collect();
+            let details: &mut Details = partitions.entry(values).or_default();
+            details.rows += file.rows;
+            details.files += 1;
+            details.bytes += file.bytes;
+            details.partitions = 1;
+        }
+        Ok(partitions)
     }
 
     /// The DataFusion side of the table.

@@ -18,6 +18,14 @@ pub(super) enum Cell {
     Text(PlSmallStr),
 }
 
+impl Cell {
+    /// Length of its text, in bytes.
+    pub fn text_bytes(&self) -> u64 {
+        let (Cell::Plain(text) | Cell::Text(text)) = self;
+        text.len() as u64
+    }
+}
+
 /// Cells by column, each with its row number, ascending.
 #[derive(Debug, Default)]
 pub(super) struct Unknown {

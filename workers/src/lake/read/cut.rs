@@ -5,7 +5,7 @@ use std::io::Write;
 use flate2::write::MultiGzDecoder;
 
 use super::Format;
-use super::limit::{OBJECT_TEXT_BYTES_MAX, PIECE_BYTES, RECORD_BYTES_MAX};
+use super::limit::{OBJECT_TEXT_BYTES_MAX, PIECE_BYTES, RECORD_BYTES_MAX, SPLIT};
 use crate::lake::Error;
 
 /// Compressed bytes decoded in one go: gzip expands at most about a thousandfold, so this bounds the memory.
@@ -23,6 +23,8 @@ pub(crate) struct Cutter {
     row_end: usize,
     in_quotes: bool,
     total_bytes: u64,
+    /// The line that `text` begins in, from 1.
+    line: u64,
 }
 
 impl Cutter {
@@ -37,6 +39,7 @@ impl Cutter {
             row_end: 0,
             in_quotes: false,
             total_bytes: 0,
+            line: 1,
         }
     }
 
@@ -68,7 +71,7 @@ impl Cutter {
     fn push_text(&mut self, bytes: &[u8], sink: &mut dyn FnMut(&[u8]) -> Result<(), Error>) -> Result<(), Error> {
         self.total_bytes += bytes.len() as u64;
         if self.total_bytes > OBJECT_TEXT_BYTES_MAX {
-            return Err(self.limit("the text", "OBJECT_TEXT_BYTES_MAX", OBJECT_TEXT_BYTES_MAX));
+            return Err(self.limit("the text".to_owned(), "OBJECT_TEXT_BYTES_MAX", OBJECT_TEXT_BYTES_MAX));
         }
         let bytes = if self.total_bytes == bytes.len() as u64 {
             bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
@@ -81,12 +84,15 @@ impl Cutter {
             self.search();
             if self.text.len() >= PIECE_BYTES && self.row_end > 0 {
                 sink(&self.text[..self.row_end])?;
+                self.line += line_breaks(&self.text[..self.row_end]);
                 self.text.drain(..self.row_end);
                 self.searched -= self.row_end;
                 self.row_end = 0;
             }
             if (self.text.len() - self.row_end) as u64 > RECORD_BYTES_MAX {
-                return Err(self.limit("a record", "RECORD_BYTES_MAX", RECORD_BYTES_MAX));
+                let line = self.line + line_breaks(&self.text[..self.row_end]);
+                let what = format!("the record that begins in line {line}");
+                return Err(self.limit(what, "RECORD_BYTES_MAX", RECORD_BYTES_MAX));
             }
         }
         Ok(())
@@ -114,9 +120,13 @@ impl Cutter {
         self.searched = self.text.len();
     }
 
-    fn limit(&self, what: &'static str, limit: &'static str, value: u64) -> Error {
-        Error::Limit { uri: self.uri.clone(), what, limit, value }
+    fn limit(&self, what: String, limit: &'static str, value: u64) -> Error {
+        Error::Limit { uri: self.uri.clone(), what, limit, value, remedy: SPLIT }
     }
+}
+
+fn line_breaks(text: &[u8]) -> u64 {
+    text.iter().filter(|byte| **byte == b'\n').count() as u64
 }
 
 /// Decompresses a gzip object that is needed as a whole.
@@ -132,9 +142,10 @@ pub(super) fn inflate(uri: &str, bytes: &[u8], limit: &'static str, size_bytes_m
     if out.len() as u64 > size_bytes_max {
         return Err(Error::Limit {
             uri: uri.to_owned(),
-            what: "the decompressed object",
+            what: "the decompressed object".to_owned(),
             limit,
             value: size_bytes_max,
+            remedy: SPLIT,
         });
     }
     Ok(out)

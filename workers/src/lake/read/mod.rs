@@ -5,6 +5,7 @@
 //! read keeps what could, and its text goes to [`CORRUPT_COLUMN`]. Everything that could grow without end is limited
 //! ([`limit`]).
 
+mod bounded;
 mod cell;
 mod csv;
 mod cut;
@@ -16,15 +17,16 @@ mod rows;
 mod unit;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use futures::{StreamExt, TryStreamExt};
 use polars::prelude::DataFrame;
 
 use super::{Error, Folder, Object};
+pub(crate) use bounded::BoundedCsv;
 use cell::Unknown;
 pub(crate) use cut::Cutter;
 pub use instant::{MICROS_PER_DAY, parse_instant};
+pub(crate) use limit::Budget;
 pub use parquet::conform;
 use rows::Rows;
 
@@ -102,6 +104,8 @@ pub struct RowsRead {
     pub object_records: Vec<u64>,
     /// Rows that could not be read completely.
     pub malformed_records: u64,
+    /// The first of them: its object and its row there, from 1.
+    pub malformed_at: Option<(String, u64)>,
     /// NaN and infinite numbers replaced by null.
     pub non_finite_values: u64,
     /// Objects whose name contradicts the format asked for.
@@ -112,9 +116,19 @@ pub struct RowsRead {
 ///
 /// # Errors
 /// [`Error::Storage`]; [`Error::Unreadable`] for an object that is broken as a whole; [`Error::Limit`] for one that is
-/// too large, naming the limit.
+/// too large, or takes more than is left of `STEPWELL_READ_MEMORY_MIB`, naming the limit; [`Error::Configuration`] if
+/// that is no number.
 pub async fn read_rows(folder: &Folder, objects: &[Object], settings: ReadSettings) -> Result<RowsRead, Error> {
-    let budget = Arc::new(AtomicU64::new(0));
+    read_rows_within(folder, objects, settings, Budget::from_env()?).await
+}
+
+async fn read_rows_within(
+    folder: &Folder,
+    objects: &[Object],
+    settings: ReadSettings,
+    budget: Budget,
+) -> Result<RowsRead, Error> {
+    let budget = Arc::new(budget);
     let mixed = |object: &&Object| Format::of_name(&object.name).is_some_and(|format| format != settings.format);
     let mixed_format_objects = objects.iter().filter(mixed).count() as u64;
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
@@ -125,12 +139,32 @@ pub async fn read_rows(folder: &Folder, objects: &[Object], settings: ReadSettin
         .await?;
     let uri = folder.uri();
     let failed_uri = uri.clone();
-    tokio::task::spawn_blocking(move || assemble(&uri, parts, settings, mixed_format_objects))
+    let (mut read, first) = tokio::task::spawn_blocking(move || assemble(&uri, parts, settings, mixed_format_objects))
         .await
-        .map_err(|error| Error::storage("read", failed_uri, error))?
+        .map_err(|error| Error::storage("read", failed_uri, error))??;
+    read.malformed_at = first.and_then(|row| place_of(row, objects, &read.object_records));
+    Ok(read)
 }
 
-fn assemble(uri: &str, parts: Vec<unit::Part>, settings: ReadSettings, mixed: u64) -> Result<RowsRead, Error> {
+/// The object that a row of all is in, and its number there.
+fn place_of(row: usize, objects: &[Object], object_records: &[u64]) -> Option<(String, u64)> {
+    let mut row = row as u64;
+    for (object, records) in objects.iter().zip(object_records) {
+        match row.checked_sub(*records) {
+            Some(after) => row = after,
+            None => return Some((object.name.clone(), row + 1)),
+        }
+    }
+    None
+}
+
+/// The rows of all parts, and which of them is the first corrupt one.
+fn assemble(
+    uri: &str,
+    parts: Vec<unit::Part>,
+    settings: ReadSettings,
+    mixed: u64,
+) -> Result<(RowsRead, Option<usize>), Error> {
     let refuse = |error: polars::error::PolarsError| Error::Unreadable {
         uri: uri.to_owned(),
         format: "rows",
@@ -170,10 +204,19 @@ fn assemble(uri: &str, parts: Vec<unit::Part>, settings: ReadSettings, mixed: u6
     })? {
         frame.with_column(column).map_err(refuse)?;
     }
+    let first = corrupt.first().map(|(row, _)| *row);
     if !corrupt.is_empty() {
         frame.with_column(cell::text_column(CORRUPT_COLUMN, height, corrupt)).map_err(refuse)?;
     }
-    Ok(RowsRead { frame, object_records, malformed_records, non_finite_values, mixed_format_objects: mixed })
+    let read = RowsRead {
+        frame,
+        object_records,
+        malformed_records,
+        malformed_at: None,
+        non_finite_values,
+        mixed_format_objects: mixed,
+    };
+    Ok((read, first))
 }
 
 #[cfg(test)]

@@ -10,28 +10,23 @@ use polars::prelude::{
 };
 
 use super::cell::Cell;
-use super::limit::RECORDS_MAX;
+use super::limit::Budget;
 use super::rows::{Rows, Target, Value};
 use super::{Declared, Kind, parse_instant};
 use crate::lake::Error;
+use crate::lake::parquet_bounds::check_object;
 
-/// Appends the rows of a Parquet object.
-pub(super) fn parse(rows: &mut Rows, uri: &str, bytes: Bytes) -> Result<(), Error> {
+/// Appends the rows of a Parquet object, which is decoded as a whole if it fits into the budget.
+pub(super) fn parse(rows: &mut Rows, uri: &str, bytes: Bytes, budget: &Budget) -> Result<(), Error> {
     let unreadable = |error: polars::error::PolarsError| Error::Unreadable {
         uri: uri.to_owned(),
         format: "Parquet",
         reason: error.to_string(),
     };
-    let mut reader = ParquetReader::new(Cursor::new(bytes));
     // A few bytes can stand for billions of equal rows: look before decoding.
-    if reader.num_rows().map_err(unreadable)? as u64 > RECORDS_MAX {
-        return Err(Error::Limit {
-            uri: uri.to_owned(),
-            what: "the number of records",
-            limit: "RECORDS_MAX",
-            value: RECORDS_MAX,
-        });
-    }
+    let values_bytes = check_object(uri, &bytes)?;
+    budget.spend(uri, 0, values_bytes)?;
+    let reader = ParquetReader::new(Cursor::new(bytes));
     let frame = reader.finish().map_err(unreadable)?;
     let targets: Vec<Target> = frame.columns().iter().map(|column| rows.settings.target(column.name())).collect();
     for target in &targets {
@@ -47,6 +42,8 @@ pub(super) fn parse(rows: &mut Rows, uri: &str, bytes: Bytes) -> Result<(), Erro
             }
         }
         rows.end_row(|| row_json(&frame, row).to_string());
+        // Row by row: equal values share their memory only in the file.
+        rows.spend(budget, uri)?;
     }
     Ok(())
 }

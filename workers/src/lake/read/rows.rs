@@ -7,7 +7,14 @@ use polars::prelude::{
 };
 
 use super::cell::{Cell, Unknown};
+use super::limit::Budget;
 use super::{CORRUPT_COLUMN, Kind, ReadSettings, parse_instant};
+use crate::lake::Error;
+
+/// What a declared value takes, about; text takes its length as well.
+const VALUE_BYTES: u64 = 16;
+/// What an undeclared value takes, about, besides its text.
+const CELL_BYTES: u64 = 40;
 
 /// Rows read so far, declared columns typed, others kept as cells.
 pub(super) struct Rows {
@@ -19,6 +26,10 @@ pub(super) struct Rows {
     height: u32,
     values: Vec<Value>,
     is_corrupt: bool,
+    /// What the rows take in memory, about.
+    bytes: u64,
+    /// Rows and bytes already taken out of the budget.
+    spent: (u64, u64),
 }
 
 enum Builder {
@@ -84,7 +95,19 @@ impl Rows {
             non_finite: 0,
             height: 0,
             is_corrupt: false,
+            bytes: 0,
+            spent: (0, 0),
         }
+    }
+
+    /// Takes what came since the last time out of the budget.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] naming `uri`.
+    pub fn spend(&mut self, budget: &Budget, uri: &str) -> Result<(), Error> {
+        let (records, bytes) = (self.height() - self.spent.0, self.bytes - self.spent.1);
+        self.spent = (self.height(), self.bytes);
+        budget.spend(uri, records, bytes)
     }
 
     pub fn height(&self) -> u64 {
@@ -133,6 +156,7 @@ impl Rows {
     /// Sets an undeclared value of the current row; a later one replaces an earlier one of the same row.
     pub fn set_unknown(&mut self, name: &str, cell: Cell) {
         let row = self.height as usize;
+        self.bytes += CELL_BYTES + cell.text_bytes();
         let cells = self.unknown.see(name);
         match cells.last_mut() {
             Some((last, old)) if *last == row => *old = cell,
@@ -152,9 +176,13 @@ impl Rows {
 
     /// Ends the current row. `text` is what it was read from, kept if the row is corrupt.
     pub fn end_row(&mut self, text: impl FnOnce() -> String) {
+        self.bytes += VALUE_BYTES * self.builders.len() as u64;
         for (builder, value) in self.builders.iter_mut().zip(&mut self.values) {
             match (builder, std::mem::replace(value, Value::Null)) {
-                (Builder::Text(builder), Value::Text(text)) => builder.append_option(Some(text.as_str())),
+                (Builder::Text(builder), Value::Text(text)) => {
+                    self.bytes += text.len() as u64;
+                    builder.append_option(Some(text.as_str()));
+                }
                 (Builder::Number(builder), Value::Number(number)) => builder.append_option(Some(number)),
                 (Builder::Instant(builder), Value::Instant(micros)) => builder.append_option(Some(micros)),
                 (Builder::Text(builder), _) => builder.append_null(),
@@ -163,7 +191,9 @@ impl Rows {
             }
         }
         if std::mem::take(&mut self.is_corrupt) {
-            self.corrupt.push((self.height, text()));
+            let text = text();
+            self.bytes += CELL_BYTES + text.len() as u64;
+            self.corrupt.push((self.height, text));
         }
         self.height += 1;
     }

@@ -135,13 +135,62 @@ async fn what_cannot_be_held_is_refused_by_name() {
     for (name, bytes) in [("a.json", &endless), ("a.csv", &endless), ("a.json.gz", &bomb)] {
         let error = read(&[(name, bytes)]).await.unwrap_err().to_string();
         assert!(error.contains("RECORD_BYTES_MAX") && error.contains(name), "{error}");
+        assert!(error.contains("begins in line 1 "), "{error}");
     }
+    // Beyond the first piece, and where a quote goes over lines.
+    let row = "\"a \nb\"\n";
+    let late = [row.repeat(600_000).as_bytes(), b"\"", &endless].concat();
+    let error = read(&[("a.csv", &late)]).await.unwrap_err().to_string();
+    assert!(error.contains("begins in line 1200001 "), "{error}");
     let mut truncated = gzip(b"{\"symbol\":\"A\"}\n");
     truncated.truncate(20);
     for (name, bytes) in [("a.json.gz", &truncated[..]), ("a.csv.gz", b"no gzip"), ("a.parquet", b"no parquet")] {
         let error = read(&[(name, bytes)]).await.unwrap_err();
         assert!(matches!(&error, Error::Unreadable { uri, .. } if uri.ends_with(name)), "{name}: {error}");
     }
+}
+
+#[tokio::test]
+async fn rows_beyond_the_memory_they_may_take_are_refused_by_their_object() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = Lake::at(place.path().to_str().unwrap()).unwrap().folder("raw", "day").unwrap();
+    let small = "{\"symbol\":\"A\"}\n".repeat(5_000);
+    // Short rows of many, few rows of much, values nobody declared, text that is no row.
+    let rows = gzip("{}\n".repeat(60_000).as_bytes());
+    let texts = gzip(format!("{{\"symbol\":\"{}\"}}\n", "x".repeat(100_000)).repeat(30).as_bytes());
+    let unknown = gzip(format!("{{\"note\":\"{}\"}}\n", "x".repeat(100_000)).repeat(30).as_bytes());
+    let corrupt = gzip(format!("{}\n", "x".repeat(100_000)).repeat(30).as_bytes());
+    let frame = polars::prelude::df!("close" => vec![1.0; 300_000]).unwrap();
+    let parquet = crate::lake::encode_parquet("x", &frame, crate::lake::Codec::Zstd).unwrap();
+    for (name, bytes) in [
+        ("b.json.gz", rows),
+        ("c.json.gz", texts),
+        ("d.json.gz", unknown),
+        ("e.json.gz", corrupt),
+        ("f.parquet", parquet),
+    ] {
+        assert!(bytes.len() < 60_000, "{name} is small: {}", bytes.len());
+        let names = ["a.json", name];
+        folder.put("a.json", small.clone()).await.unwrap();
+        folder.put(name, bytes).await.unwrap();
+        let objects = folder.data_objects().await.unwrap();
+        assert_eq!(objects.iter().map(|object| object.name.as_str()).collect::<Vec<_>>(), names);
+        let settings = ReadSettings { declared: DECLARED, format: Format::Json, ignored: &[] };
+        let error = read_rows_within(&folder, &objects, settings, Budget::new(2)).await.unwrap_err().to_string();
+        assert!(error.contains(name) && error.contains("STEPWELL_READ_MEMORY_MIB = 2; "), "{error}");
+        let read = read_rows_within(&folder, &objects, settings, Budget::new(64)).await.unwrap();
+        assert!(read.frame.height() >= 5_030, "{name}");
+        folder.delete(name).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_first_malformed_row_is_named() {
+    let good = br#"{"symbol":"A"}"#;
+    let read = read(&[("a.json", good), ("b.json", b"{\"symbol\":\"B\"}\n\nno row\n"), ("c.json", b"nor this")])
+        .await
+        .unwrap();
+    assert_eq!(read.malformed_at, Some(("b.json".to_owned(), 2)));
 }
 
 #[tokio::test]

@@ -1,7 +1,6 @@
 //! Units of work of a read: several small objects, or one large one.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
@@ -10,7 +9,8 @@ use rayon::prelude::*;
 use super::csv::Header;
 use super::cut::{Cutter, inflate};
 use super::limit::{
-    EXTRA_COLUMNS_MAX, OBJECTS_AT_ONCE, PARQUET_BYTES_MAX, RANGE_BYTES, RECORDS_MAX, UNIT_BYTES, UNIT_OBJECTS_MAX,
+    Budget, EXTRA_COLUMNS_MAX, OBJECTS_AT_ONCE, PARQUET_BYTES_MAX, PARQUET_GZIP_BYTES_MAX, RANGE_BYTES, SPLIT,
+    UNIT_BYTES, UNIT_OBJECTS_MAX,
 };
 use super::rows::Rows;
 use super::{Format, ReadSettings, csv, json, parquet};
@@ -42,12 +42,12 @@ pub(super) fn gather(objects: &[Object]) -> Vec<Vec<Object>> {
     units
 }
 
-/// Fetches and parses a unit. `budget` counts the rows of the whole read.
+/// Fetches and parses a unit. `budget` is that of the whole read.
 pub(super) async fn read(
     folder: Folder,
     unit: Vec<Object>,
     settings: ReadSettings,
-    budget: Arc<AtomicU64>,
+    budget: Arc<Budget>,
 ) -> Result<Part, Error> {
     let uri = folder.uri();
     let reader = Reader { folder, settings, budget };
@@ -69,7 +69,7 @@ pub(super) async fn read(
 struct Reader {
     folder: Folder,
     settings: ReadSettings,
-    budget: Arc<AtomicU64>,
+    budget: Arc<Budget>,
 }
 
 impl Reader {
@@ -104,7 +104,7 @@ impl Reader {
                 let before = rows.height();
                 let bytes = bytes.map_or_else(|| reader.read_local(object), Ok)?;
                 reader.parse_object(&mut rows, object, &bytes)?;
-                reader.spend(object, rows.height() - before, &rows)?;
+                reader.spend(object, &mut rows)?;
                 object_records.push(rows.height() - before);
             }
             Ok(Part { rows: vec![rows], object_records })
@@ -126,17 +126,17 @@ impl Reader {
         }
         if format == Format::Parquet {
             let plain = if gzip {
-                inflate(&uri, bytes, "PARQUET_BYTES_MAX", PARQUET_BYTES_MAX)?.into()
+                inflate(&uri, bytes, "PARQUET_GZIP_BYTES_MAX", PARQUET_GZIP_BYTES_MAX)?.into()
             } else {
                 Bytes::copy_from_slice(bytes)
             };
-            return parquet::parse(rows, &uri, plain);
+            return parquet::parse(rows, &uri, plain, &self.budget);
         }
         let mut header = None;
         let mut parse = |piece: &[u8]| {
             parse_piece(rows, format, &mut header, piece);
             // Within an object, too: a bomb of tiny rows must not be read to its end.
-            self.check_height(object, rows.height())
+            self.spend(object, rows)
         };
         let mut cutter = Cutter::new(uri, format, gzip);
         cutter.push(bytes, &mut parse)?;
@@ -176,25 +176,17 @@ impl Reader {
         .await
     }
 
-    /// Counts rows against the limit of the whole read.
-    fn spend(&self, object: &Object, records: u64, rows: &Rows) -> Result<(), Error> {
+    /// Counts rows against the limits of the whole read.
+    fn spend(&self, object: &Object, rows: &mut Rows) -> Result<(), Error> {
         if rows.unknown_columns() > EXTRA_COLUMNS_MAX {
             let limit = "EXTRA_COLUMNS_MAX";
             return Err(self.limit(object, "the number of undeclared columns", limit, EXTRA_COLUMNS_MAX as u64));
         }
-        let total = self.budget.fetch_add(records, Ordering::Relaxed) + records;
-        self.check_height(object, total)
+        rows.spend(&self.budget, &self.folder.uri_of(&object.name))
     }
 
-    fn check_height(&self, object: &Object, records: u64) -> Result<(), Error> {
-        if records <= RECORDS_MAX {
-            return Ok(());
-        }
-        Err(self.limit(object, "the number of records up to here", "RECORDS_MAX", RECORDS_MAX))
-    }
-
-    fn limit(&self, object: &Object, what: &'static str, limit: &'static str, value: u64) -> Error {
-        Error::Limit { uri: self.folder.uri_of(&object.name), what, limit, value }
+    fn limit(&self, object: &Object, what: &str, limit: &'static str, value: u64) -> Error {
+        Error::Limit { uri: self.folder.uri_of(&object.name), what: what.to_owned(), limit, value, remedy: SPLIT }
     }
 
     async fn blocking<T, F>(&self, work: F) -> Result<T, Error>
@@ -256,9 +248,9 @@ impl Large {
                 rows
             })
             .collect();
-        for rows in parsed {
+        for mut rows in parsed {
             self.records += rows.height();
-            self.reader.spend(&self.object, rows.height(), &rows)?;
+            self.reader.spend(&self.object, &mut rows)?;
             self.rows.push(rows);
         }
         Ok(())

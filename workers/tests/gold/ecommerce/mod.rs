@@ -1,5 +1,6 @@
 //! E-commerce, from delivered CSV to the gold tables. Source: pipelines.md 5, 6.2 column 5, 6.3.
 
+mod bad_input;
 mod bronze;
 mod crash;
 mod figures;

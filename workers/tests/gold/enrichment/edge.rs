@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use workers::lake::delta::{Delta, Write};
 use workers::lake::{Column, Kind, Rows, column};
 
+use super::super::bomb::{gzip, gzip_of_a_long_line, parquet_bombs, within_mib};
+use super::super::support::{MIB, add_to_delta};
 use super::world::{Txn, World, expect, lines, metric, silver_columns};
 
 /// A silver table of its own making: these columns, these texts and numbers.
@@ -212,5 +214,79 @@ async fn rules_of_silver_are_reported_and_block_nothing() {
     ] {
         let status = if count == 0 { "pass" } else { "fail" };
         assert_eq!(rule(column, check), (count, status.to_owned()), "{column} {check}");
+    }
+}
+
+#[tokio::test]
+async fn a_raw_file_that_cannot_be_read_is_named_with_its_line_and_silver_stays() {
+    let world = World::new().await;
+    world.ingest("a.json", &[Txn::default()]).await;
+    let before = world.value("select count(*) from silver").await;
+    let good = lines(&[Txn { id: "t2", ..Txn::default() }]);
+    for (name, bytes, part) in [
+        ("line.json.gz", gzip_of_a_long_line(&good), "begins in line 2 exceeds RECORD_BYTES_MAX"),
+        ("blank.json.gz", gzip(&vec![b' '; 4 << 20], 4), "begins in line 1 exceeds RECORD_BYTES_MAX"),
+        ("cut.json.gz", gzip(good.as_bytes(), 1)[..40].to_vec(), "as gzip"),
+        ("none.json.gz", b"this is no gzip".to_vec(), "as gzip"),
+    ] {
+        world.folder("raw/stream_input").put(name, bytes).await.unwrap();
+        let result = within_mib(MIB, world.run("enrichment-silver", &[])).await;
+        expect(&result, "SCHEMA_VALIDATION_FAILED", 1);
+        assert!(result.message.contains(name) && result.message.contains(part), "{name}: {}", result.message);
+        assert_eq!(world.value("select count(*) from silver").await, before, "{name}");
+        world.folder("raw/stream_input").delete(name).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn raw_lines_that_are_set_aside_tell_their_file_and_line() {
+    for (name, bad, reason) in [
+        (
+            "no such date",
+            lines(&[Txn { time: Some("2024-02-30T10:00:00"), ..Txn::default() }]).into_bytes(),
+            "event_time is `2024-02-30",
+        ),
+        ("wrong type", lines(&[Txn { amount: json!({}), ..Txn::default() }]).into_bytes(), "amount is no plain value"),
+        ("not UTF-8", b"{\"transaction_id\": \"\xff\"}\n".to_vec(), "not UTF-8"),
+        ("cut off", b"{\"transaction_id\": \"t9\"".to_vec(), "not JSON"),
+    ] {
+        let world = World::new().await;
+        let text = [lines(&[Txn::default()]).as_bytes(), b"\n", &bad].concat();
+        world.folder("raw/stream_input").put("a.json", text).await.unwrap();
+        let result = world.run("enrichment-silver", &[]).await;
+        expect(&result, "OK", 0);
+        let set_aside = world.json_lines("bad_records/silver").await;
+        assert_eq!(set_aside.len(), 1, "{name}");
+        assert!(set_aside[0]["reason"].as_str().unwrap().starts_with(reason), "{name}: {}", set_aside[0]);
+        assert!(
+            set_aside[0]["file"].as_str().unwrap().ends_with("/raw/stream_input/a.json"),
+            "{name}: {}",
+            set_aside[0]
+        );
+        assert_eq!(set_aside[0]["line"], 3, "{name}");
+        assert_eq!(world.value("select count(*) from silver").await, json!(1), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_of_silver_that_is_no_parquet_or_a_bomb_fails_stream_and_batch_and_gold_stays() {
+    let world = World::new().await;
+    world.ingest("a.json", &[Txn::default()]).await;
+    expect(&world.stream(&[]).await, "OK", 0);
+    let (gold, batches) = (world.gold().await, world.batches().await);
+    let mut cases = vec![("none", b"PAR1 this is no Parquet PAR1".to_vec(), "")];
+    cases.extend(parquet_bombs("amount"));
+    for (name, bytes, part) in cases {
+        let broken = world.copy();
+        let file = format!("event_date=2025-06-11/{name}.parquet");
+        add_to_delta(&broken.folder("delta/silver"), &file, json!({ "event_date": "2025-06-11" }), bytes).await;
+        for job in ["enrichment-gold-stream", "enrichment-gold"] {
+            let more: &[&str] = if job == "enrichment-gold" { &[] } else { &["--optimize=false"] };
+            let result = within_mib(MIB, broken.run(job, more)).await;
+            expect(&result, "SCHEMA_VALIDATION_FAILED", 1);
+            assert!(result.message.contains(part), "{name}: {}", result.message);
+            assert!(part.is_empty() || result.message.contains(&format!("{name}.parquet")), "{}", result.message);
+            assert_eq!((&broken.gold().await, &broken.batches().await), (&gold, &batches), "{name}: {job}");
+        }
     }
 }

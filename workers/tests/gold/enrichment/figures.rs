@@ -215,3 +215,33 @@ async fn a_file_larger_than_a_piece_is_appended_in_pieces_once() {
     expect(&world.run("enrichment-silver", &[]).await, "IDEMPOTENT_SKIP", 0);
     assert_eq!(world.silver().await.version(), 3);
 }
+
+#[tokio::test]
+async fn the_tables_are_in_the_catalog_with_the_figures_of_their_dates() {
+    let world = World::new().await;
+    let other_day = Txn { id: "t2", time: Some("2025-06-12T10:00:00"), ..Txn::default() };
+    world.deliver("a.json", &lines(&[Txn::default(), other_day])).await;
+    let silver = world.run("enrichment-silver", &["--environment=prod"]).await;
+    let stream = world.stream(&[]).await;
+    let batch = world.run("enrichment-gold", &["--dates=2025-06-11", "--catalog_database=shop"]).await;
+    for (result, database, names) in [
+        (&silver, "prod_enrichment", &["enrichment_silver"][..]),
+        (&stream, "dev_enrichment", &["user_spend_summary", "product_usage_metrics", "high_risk_txns"]),
+        (&batch, "shop", &["user_spend_summary", "product_usage_metrics", "high_risk_txns"]),
+    ] {
+        expect(result, "OK", 0);
+        let tables = metric(result, "tables").as_array().unwrap();
+        let found: Vec<&str> = tables.iter().map(|table| table["name"].as_str().unwrap()).collect();
+        assert_eq!(found, names);
+        for table in tables {
+            assert_eq!(table["database"], database, "{table}");
+            assert_eq!(table["partition_keys"], json!([{ "name": "event_date", "type": "date" }]), "{table}");
+            let days: Vec<_> =
+                table["partitions"].as_array().unwrap().iter().map(|p| (&p["values"][0], &p["rows"])).collect();
+            assert_eq!(days, [(&json!("2025-06-11"), &json!(1)), (&json!("2025-06-12"), &json!(1))], "{table}");
+        }
+    }
+    let nothing = world.stream(&[]).await;
+    expect(&nothing, "IDEMPOTENT_SKIP", 0);
+    assert!(!nothing.metrics.contains_key("tables"), "what did not change is not registered again");
+}

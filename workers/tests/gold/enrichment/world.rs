@@ -10,7 +10,7 @@ use workers::lake::delta::Delta;
 use workers::lake::{Column, Folder, Lake};
 use workers::query::Query;
 
-use crate::support::development_data;
+use crate::support::{development_data, lake_of};
 
 /// The bucket everything is in.
 pub const ROOT: &str = "enrichment";
@@ -118,7 +118,7 @@ impl World {
 
     fn empty() -> World {
         let place = tempfile::tempdir().unwrap();
-        World { lake: Lake::at(place.path().to_str().unwrap()).unwrap(), place }
+        World { lake: lake_of(&place), place }
     }
 
     /// A copy of its own, file by file.

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::super::support::{World, expect, quality};
+use super::super::bomb::{parquet_bombs, within_mib};
+use super::super::support::{MIB, World, expect, quality};
 use super::{compact, deliver, file, gold, ingest, json as object, metrics, names, summary};
 
 const GOOD: &str = "T1,S1,2024-12-07,I1,Toys,1,2,2,Card,C1";
@@ -97,13 +98,23 @@ async fn a_broken_parquet_file_fails_its_date_alone_and_leaves_gold_as_it_was() 
     let mut torn = whole.to_vec();
     let middle = torn.len() / 3;
     torn[4..middle].fill(0xAA);
-    for bytes in [whole[..whole.len() - 9].to_vec(), torn, b"not parquet".to_vec(), Vec::new()] {
+    let mut cases = vec![
+        (whole[..whole.len() - 9].to_vec(), "z-broken.parquet"),
+        (torn, "date=2024-12-07"),
+        (b"not parquet".to_vec(), "z-broken.parquet"),
+        (Vec::new(), "z-broken.parquet"),
+    ];
+    cases.extend(parquet_bombs("quantity").into_iter().map(|(_, bytes, part)| (bytes, part)));
+    for (bytes, part) in cases {
         processed.put("date=2024-12-07/z-broken.parquet", bytes.clone()).await.unwrap();
-        let result = compact(&world.lake, &["--reprocess=true"]).await;
-        assert_eq!(result.exit_status(), 3, "{}: {}", bytes.len(), result.message);
+        let result = within_mib(MIB, compact(&world.lake, &["--reprocess=true"])).await;
+        expect(&result, "SCHEMA_VALIDATION_FAILED", 3);
         let audit = metrics(&world, "2024-12-07").await;
         assert_eq!(audit["status"], "read_failed", "{audit:#}");
-        assert!(audit["error"].as_str().is_some_and(|error| !error.is_empty()), "{audit:#}");
+        let error = audit["error"].as_str().unwrap();
+        assert!(error.contains(part), "{error}");
+        assert!(error.contains("z-broken.parquet") || part == "date=2024-12-07", "{error}");
+        assert!(result.message.contains("first failure: ") && result.message.contains(part), "{}", result.message);
         assert_eq!(metrics(&world, "2024-12-08").await["status"], "written");
         assert_eq!(summary(&world).await["processed_partitions_count"], 1);
         assert_eq!(gold(&world, "2024-12-07").await, old, "{}", bytes.len());

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use workers::query::{Column, Kind, column};
 
-use super::super::support::{World, expect, metric, parquet_objects, quality};
+use super::super::support::{S3_VARIABLE, World, expect, metric, parquet_objects, quality};
 use super::{compact, deliver, file, gold, ingest, metrics, put_processed, summary, texts};
 
 const DATE: &str = "2024-12-07";
@@ -249,4 +249,32 @@ async fn a_partition_has_no_more_files_than_asked_for_and_the_same_rows_each_tim
         seen.push(rows);
     }
     assert_eq!(seen[0], seen[1]);
+}
+
+#[tokio::test]
+async fn a_crawler_is_started_on_s3_and_left_to_the_state_machine_elsewhere() {
+    let world = World::new().await;
+    deliver(&world, "a.csv", file(&["T1,S1,2024-12-07,I1,Toys,1,2,2,Card,C1"])).await;
+    expect(&ingest(&world.lake, &[]).await, "OK", 0);
+    let on_s3 = std::env::var(S3_VARIABLE).is_ok();
+    // The server of `s3.rs` has the crawler `sales`, and it runs once it was started.
+    for (name, there) in [("sales", "STARTED"), ("sales", "ALREADY_RUNNING"), ("unknown", "FAILED")] {
+        let crawler = format!("--crawler_name={name}");
+        let result = compact(&world.lake, &["--reprocess=true", &crawler]).await;
+        let status = if on_s3 { there } else { "LEFT_TO_STATE_MACHINE" };
+        let told = &summary(&world).await["crawler"];
+        assert_eq!((&told["name"], &told["status"]), (&json!(name), &json!(status)), "{told}");
+        match status {
+            "FAILED" => {
+                expect(&result, "CRAWLER_FAILED", 3);
+                assert!(result.message.contains("crawler `unknown` cannot be started"), "{}", result.message);
+            }
+            _ => expect(&result, "OK", 0),
+        }
+        let warned = result.warnings.iter().any(|warning| warning.contains("is running already"));
+        assert_eq!(warned, status == "ALREADY_RUNNING", "{:?}", result.warnings);
+    }
+    let nothing = compact(&world.lake, &["--crawler_name=sales"]).await;
+    expect(&nothing, "OK", 0);
+    assert!(summary(&world).await["crawler"].is_null(), "nothing was written");
 }

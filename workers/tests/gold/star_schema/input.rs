@@ -4,8 +4,9 @@ use polars::prelude::{DataFrame, DataType, TimeUnit, df};
 use serde_json::{Value, json};
 use workers::lake::{Codec, Lake, encode_parquet};
 
-use super::super::support::{World, expect, parquet_rows};
-use super::{build, gold_objects, load_texts, table};
+use super::super::bomb::{gzip, gzip_of_a_long_line, parquet_bombs, within_mib};
+use super::super::support::{MIB, World, expect, parquet_rows};
+use super::{build, gold_objects, load_texts, run, table};
 
 const EVENTS: &str = "event_id,user_id,ts,country\nE1,U1,2024-12-26 10:00:00,PE\n";
 const USERS: &str = "user_id,name,city,updated_at\nU1,One,Lima,2024-01-01\n";
@@ -184,11 +185,56 @@ async fn a_file_that_is_no_parquet_is_named_and_gold_stays() {
     let users = world.lake.folder("silver", "star/users/event_date=2024-01-01").unwrap();
     let file = users.data_objects().await.unwrap().swap_remove(0).name;
     let whole = users.get(&file).await.unwrap();
-    for broken in [bytes::Bytes::from_static(b"no parquet"), whole.slice(..whole.len() / 2), bytes::Bytes::new()] {
+    let mut cases: Vec<(bytes::Bytes, &str)> = vec![
+        (bytes::Bytes::from_static(b"no parquet"), "as Parquet"),
+        (whole.slice(..whole.len() / 2), "as Parquet"),
+        (bytes::Bytes::new(), ""),
+    ];
+    cases.extend(parquet_bombs("name").into_iter().map(|(_, bytes, part)| (bytes.into(), part)));
+    for (broken, part) in cases {
         users.put(&file, broken).await.unwrap();
-        let result = build(&world.lake, "star", &[]).await;
-        assert_eq!(result.exit_status(), 1, "{}", result.message);
-        assert!(result.message.contains(&file), "{}: {}", result.code, result.message);
+        let result = within_mib(MIB, build(&world.lake, "star", &[])).await;
+        expect(&result, "SCHEMA_VALIDATION_FAILED", 1);
+        assert!(result.message.contains(&file) && result.message.contains(part), "{part}: {}", result.message);
         assert_eq!(gold_objects(&world.lake).await, before);
     }
+}
+
+#[tokio::test]
+async fn a_csv_file_that_cannot_be_loaded_is_named_with_its_line_and_silver_stays() {
+    let world = world(&[("events", EVENTS), ("users", USERS), ("transactions", TRANSACTIONS)]).await;
+    let silver = world.lake.folder("silver", "star").unwrap();
+    let names = async || silver.data_objects().await.unwrap().into_iter().map(|object| object.name).collect::<Vec<_>>();
+    let before = names().await;
+    let header = "event_id,ts\n";
+    let rows = gzip(format!("{header}E1,2024-12-26\n").as_bytes(), 1);
+    for (name, bytes, part) in [
+        ("events.csv", b"event_id,ts\nE1,2024-12-26\nE2\n".to_vec(), "line: 3"),
+        ("events.csv", b"event_id,ts\nE1,\xff\xfe\n".to_vec(), "line 2"),
+        ("events.csv", b"a,b\n1,2\n".to_vec(), "names no column of events"),
+        ("events.csv", Vec::new(), "names no column of events"),
+        ("events.csv.gz", rows[..rows.len() - 6].to_vec(), "cannot be loaded"),
+        ("events.csv.gz", gzip_of_a_long_line(header), "begins in line 2 exceeds RECORD_BYTES_MAX"),
+    ] {
+        let source = tempfile::tempdir().unwrap();
+        std::fs::write(source.path().join(name), bytes).unwrap();
+        let line = [format!("--source={}", source.path().display()), "--SILVER_BASE=s3://silver/star".to_owned()];
+        let line: Vec<&str> = line.iter().map(String::as_str).collect();
+        let result = within_mib(MIB, run(&world.lake, "star-schema-silver-load", &line)).await;
+        expect(&result, "SCHEMA_VALIDATION_FAILED", 1);
+        assert!(result.message.contains(name) && result.message.contains(part), "{part}: {}", result.message);
+        assert_eq!(names().await, before, "{part}");
+    }
+}
+
+#[tokio::test]
+async fn values_that_cannot_be_cast_are_null_and_counted() {
+    let events = "event_id,user_id,ts\nE1,U1,2024-02-30\nE2,U1,2024-02-29\nE3,U1,29.02.2024\n";
+    let world = world(&[("events", events), ("users", USERS), ("transactions", TRANSACTIONS)]).await;
+    let result = build(&world.lake, "star", &[]).await;
+    expect(&result, "OK", 0);
+    let dates = column(&world.lake, "fact_events", "event_date").await;
+    assert_eq!(dates.iter().filter(|date| **date == json!("2024-02-29")).count(), 1, "{dates:?}");
+    assert_eq!(dates.iter().filter(|date| date.is_null()).count(), 2, "{dates:?}");
+    assert_eq!(result.metrics["table_metrics"]["fact_events"]["cast_failures_ts"], json!(2));
 }

@@ -141,7 +141,7 @@ async fn set_aside(query: &Query, folder: Folder) -> Result<u64, JobError> {
     while let Some(batch) = rows.next(&uri).await? {
         for mut row in json_rows(&[batch])? {
             let reason = row.remove("bad_reason");
-            bad.add(reason.as_ref().and_then(Value::as_str).unwrap_or("unknown"), &Value::Object(row)).await?;
+            bad.add(reason.as_ref().and_then(Value::as_str).unwrap_or("unknown"), &Value::Object(row), None).await?;
         }
     }
     bad.finish().await

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::super::columns::{GOLD_TABLES, PARTITION};
 use super::super::settings::{self, GoldSettings};
 use super::{Scope, Tables, compute};
+use crate::catalog::Catalog;
 use crate::job::{Code, Finish, JobContext, JobDefinition, JobError, parse_date};
 use crate::lake::delta::Delta;
 
@@ -32,6 +33,7 @@ pub const GOLD: JobDefinition = JobDefinition {
         "risk_ratio_threshold",
         "risk_level_value",
         "high_risk_only",
+        "catalog_database",
     ],
     run: start,
 };
@@ -43,6 +45,7 @@ fn start(context: &JobContext) -> BoxFuture<'_, Result<Finish, JobError>> {
 async fn run(context: &JobContext) -> Result<Finish, JobError> {
     let arguments = &context.arguments;
     let gold_settings = GoldSettings::of(context)?;
+    let catalog = Catalog::from_env().await?;
     let asked = arguments.optional("dates").or(arguments.optional("ds")).map(dates).transpose()?;
     let source = match arguments.optional("source_path") {
         Some(_) => settings::folder(context, "source_path", "")?,
@@ -90,7 +93,8 @@ async fn run(context: &JobContext) -> Result<Finish, JobError> {
     context.metric("dates_touched", dates.len());
     context.metric("counts", json!(gold.counts));
     gold.checks.into_iter().chain(gold.quality.iter().map(super::QualityRow::check)).for_each(|c| context.quality(c));
-    Ok(Finish::succeeded(format!("recomputed {} date(s) from silver version {}", dates.len(), silver.version())))
+    let message = format!("recomputed {} date(s) from silver version {}", dates.len(), silver.version());
+    Ok(tables.register(context, &catalog, Finish::succeeded(message)).await)
 }
 
 /// `2025-06-11,2025-06-12`.

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::super::columns::{GOLD_TABLES, PARTITION};
+use super::super::columns::{GOLD_TABLES, GoldTable, PARTITION};
 use super::super::settings;
 use super::compute::Gold;
-use crate::job::{JobContext, JobError};
+use crate::catalog::{Catalog, CatalogColumn, Registration, TableDescription, database};
+use crate::job::{Finish, JobContext, JobError};
 use crate::lake::PartitionLock;
 use crate::lake::delta::{Delta, Write, Written};
 
@@ -98,6 +99,19 @@ impl Tables {
             }
         });
         Ok(())
+    }
+
+    /// Registers the tables this run wrote to, as they are now.
+    pub async fn register(&self, context: &JobContext, catalog: &Catalog, finish: Finish) -> Finish {
+        let mut registration = Registration::begin(context, catalog);
+        for (place, table) in self.tables.iter().enumerate().filter(|(place, _)| self.written[*place].is_some()) {
+            let GoldTable { name, columns, .. } = GOLD_TABLES[place];
+            let columns = columns.iter().map(CatalogColumn::from).collect();
+            let database = database(context, settings::SYSTEM);
+            let described = TableDescription::of_delta(database, name, table, columns).await;
+            registration.add(name, described).await;
+        }
+        registration.finish(finish)
     }
 
     /// Reports what this run wrote: of each table the rows now in the dates it touched, and the files it wrote.

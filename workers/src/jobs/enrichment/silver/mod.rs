@@ -18,9 +18,10 @@ use serde_json::Value;
 use self::lookup::Lookups;
 use self::record::Record;
 use self::source::Source;
-use super::bad_records::BadRecords;
+use super::bad_records::{BadRecords, Place};
 use super::columns::{PARTITION, SILVER};
 use super::settings;
+use crate::catalog::{Catalog, CatalogColumn, Registration, TableDescription, database};
 use crate::job::{Code, Finish, JobContext, JobDefinition, JobError, QualityCheck, QualityStatus};
 use crate::lake::delta::{Delta, Write, Written};
 use crate::lake::read::Format;
@@ -42,9 +43,13 @@ pub const SILVER_JOB: JobDefinition = JobDefinition {
         "ip_risk_lookup",
         "gold_read_path",
         "silver_bad_records_path",
+        "catalog_database",
     ],
     run: start,
 };
+
+/// The table's name in the catalog: a database may hold the silver of several systems.
+const CATALOG_NAME: &str = "enrichment_silver";
 
 /// Rows joined and committed at once: some tens of megabytes. Part of what a transaction id means, so it never changes.
 const PIECE_ROWS: usize = 50_000;
@@ -54,6 +59,7 @@ fn start(context: &JobContext) -> BoxFuture<'_, Result<Finish, JobError>> {
 }
 
 async fn run(context: &JobContext) -> Result<Finish, JobError> {
+    let catalog = Catalog::from_env().await?;
     let mut raw = settings::folder(context, "raw_path", "raw/stream_input")?;
     if context.arguments.optional("ds").is_some() {
         raw = raw.child(&format!("ds={}", context.arguments.date("ds")?));
@@ -81,7 +87,7 @@ async fn run(context: &JobContext) -> Result<Finish, JobError> {
         ingest.file(&source, &digest, &mut bad).await?;
         ingest.totals.bad += bad.finish().await?;
     }
-    ingest.finish()
+    ingest.finish(&catalog).await
 }
 
 #[derive(Default)]
@@ -108,11 +114,19 @@ impl Ingest<'_> {
         let mut pieces = source.pieces();
         let mut records: Vec<Record> = Vec::new();
         let (mut piece, mut added) = (0, 0);
+        let (name, mut number) = (source.uri(), 0);
         while let Some(text) = pieces.next().await? {
-            for line in text.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
-                match record::parse(line) {
+            // Pieces are whole lines: what follows the last break is the end of the file.
+            for line in text.split_inclusive(|byte| *byte == b'\n') {
+                number += 1;
+                if line.trim_ascii().is_empty() {
+                    continue;
+                }
+                match record::parse(line.strip_suffix(b"\n").unwrap_or(line)) {
                     Ok(record) => records.push(record),
-                    Err((reason, kept)) => bad.add(&reason, &kept).await?,
+                    Err((reason, kept)) => {
+                        bad.add(&reason, &kept, Some(Place { file: &name, line: number })).await?;
+                    }
                 }
                 if records.len() == PIECE_ROWS {
                     added += self.piece(&application, piece, done, std::mem::take(&mut records)).await?;
@@ -122,7 +136,6 @@ impl Ingest<'_> {
         }
         // The last piece may be empty: it says that the file is in.
         added += self.piece(&application, piece, done, records).await?;
-        let name = source.uri();
         if done >= piece {
             self.totals.files_known += 1;
             tracing::info!("`{name}` is in silver already: nothing appended");
@@ -158,7 +171,7 @@ impl Ingest<'_> {
         Ok(rows)
     }
 
-    fn finish(self) -> Result<Finish, JobError> {
+    async fn finish(self, catalog: &Catalog) -> Result<Finish, JobError> {
         let Ingest { context, table, totals, .. } = self;
         context.metric("files_ingested", totals.files_ingested);
         context.metric("files_known", totals.files_known);
@@ -182,6 +195,11 @@ impl Ingest<'_> {
         context.metric("rows", written.rows);
         let message = format!("appended {} row(s) of {} file(s) to silver", written.rows, totals.files_ingested);
         context.delta_output(&table, &written);
-        Ok(Finish::succeeded(message))
+        let database = database(context, settings::SYSTEM);
+        let columns = SILVER.iter().map(CatalogColumn::from).collect();
+        let described = TableDescription::of_delta(database, CATALOG_NAME, &table, columns).await;
+        let mut registration = Registration::begin(context, catalog);
+        registration.add(CATALOG_NAME, described).await;
+        Ok(registration.finish(Finish::succeeded(message)))
     }
 }

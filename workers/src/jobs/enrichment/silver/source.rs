@@ -1,5 +1,6 @@
 //! A raw file: who it is, by its content, and its lines, in bounded memory.
 
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::job::JobError;
@@ -8,6 +9,8 @@ use crate::lake::{Folder, Object};
 
 /// Files are fetched in ranges of this size.
 const RANGE_BYTES: u64 = 8 << 20;
+/// Compressed bytes decoded for one piece: gzip expands at most about a thousandfold, so this bounds the memory.
+const GZIP_STEP_BYTES: usize = 32 << 10;
 
 /// A raw object of JSON lines, `.gz` or not.
 #[derive(Debug)]
@@ -44,10 +47,11 @@ impl<'a> Source<'a> {
     pub fn pieces(&self) -> Pieces<'a> {
         let gzip = self.object.name.ends_with(".gz");
         let cutter = Cutter::new(self.uri(), Format::Json, gzip);
-        Pieces { source: Source { ..*self }, cutter: Some(cutter), at: 0 }
+        let step_bytes = if gzip { GZIP_STEP_BYTES } else { usize::MAX };
+        Pieces { source: Source { ..*self }, cutter: Some(cutter), at: 0, fetched: Bytes::new(), step_bytes }
     }
 
-    async fn range(&self, at: &mut u64) -> Result<Option<bytes::Bytes>, JobError> {
+    async fn range(&self, at: &mut u64) -> Result<Option<Bytes>, JobError> {
         if *at >= self.object.size_bytes {
             return Ok(None);
         }
@@ -63,10 +67,13 @@ pub struct Pieces<'a> {
     source: Source<'a>,
     cutter: Option<Cutter>,
     at: u64,
+    /// What of the last range is still to be decoded.
+    fetched: Bytes,
+    step_bytes: usize,
 }
 
 impl Pieces<'_> {
-    /// The next lines as one text; `None` at the end. May be empty where a record spans ranges.
+    /// The next lines as one text; `None` at the end. May be empty where a record spans pieces.
     ///
     /// # Errors
     /// `STORAGE_ERROR`; `SCHEMA_VALIDATION_FAILED` for a broken gzip stream or a line beyond every limit.
@@ -77,9 +84,13 @@ impl Pieces<'_> {
             text.extend_from_slice(piece);
             Ok(())
         };
-        match self.source.range(&mut self.at).await? {
-            Some(bytes) => {
-                cutter.push(&bytes, &mut take)?;
+        if self.fetched.is_empty() {
+            self.fetched = self.source.range(&mut self.at).await?.unwrap_or_default();
+        }
+        let step = self.fetched.split_to(self.fetched.len().min(self.step_bytes));
+        match Some(step).filter(|step| !step.is_empty()) {
+            Some(step) => {
+                cutter.push(&step, &mut take)?;
                 self.cutter = Some(cutter);
             }
             None => cutter.finish(&mut take)?,

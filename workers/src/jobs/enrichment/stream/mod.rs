@@ -27,6 +27,7 @@ use self::wait::wait_for_silver;
 use super::gold::Scope;
 use super::maintenance;
 use super::settings::{self, GoldSettings, SilverWait};
+use crate::catalog::Catalog;
 use crate::job::{Code, Finish, JobContext, JobDefinition, JobError, graceful_stop, parse_date};
 
 /// The job `enrichment-gold-stream`.
@@ -55,6 +56,7 @@ pub const GOLD_STREAM: JobDefinition = JobDefinition {
         "risk_ratio_threshold",
         "risk_level_value",
         "high_risk_only",
+        "catalog_database",
         "optimize",
         "vacuum_hours",
         "allow_short_retention",
@@ -105,6 +107,7 @@ async fn run(context: &JobContext) -> Result<Finish, JobError> {
     let arguments = &context.arguments;
     let trigger = Trigger::of(context)?;
     let gold_settings = GoldSettings::of(context)?;
+    let catalog = Catalog::from_env().await?;
     let commits_max = arguments.number("max_commits_per_batch", 1u64)?.max(1);
     let forced = forced_dates(context)?;
     let optimize = arguments.flag("optimize", true)?;
@@ -128,7 +131,8 @@ async fn run(context: &JobContext) -> Result<Finish, JobError> {
             maintenance::maintain(context, table).await?;
         }
     }
-    Ok(finish(&runner, stop.is_cancelled()))
+    let finish = finish(&runner, stop.is_cancelled());
+    Ok(runner.tables.register(context, &catalog, finish).await)
 }
 
 /// Batch after batch until the trigger says that it is over.

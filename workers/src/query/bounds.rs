@@ -1,0 +1,156 @@
+//! Scans that look at a Parquet file before they decode it.
+//!
+//! Every scan of a session's plans, over Parquet objects and Delta tables alike, gets readers that check the footer and
+//! the headers of the pages they hand on ([`check_footer`], [`check_pages`]). That costs no request: the bytes are on
+//! their way to the decoder anyway.
+
+use std::ops::Range;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use deltalake::datafusion::common::Result as PlanResult;
+use deltalake::datafusion::common::config::ConfigOptions;
+use deltalake::datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use deltalake::datafusion::datasource::listing::PartitionedFile;
+use deltalake::datafusion::datasource::physical_plan::{
+    FileScanConfigBuilder, ParquetFileReaderFactory, ParquetSource,
+};
+use deltalake::datafusion::datasource::source::DataSourceExec;
+use deltalake::datafusion::physical_optimizer::PhysicalOptimizerRule;
+use deltalake::datafusion::physical_plan::ExecutionPlan;
+use deltalake::datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use deltalake::parquet::arrow::arrow_reader::ArrowReaderOptions;
+use deltalake::parquet::arrow::async_reader::AsyncFileReader;
+use deltalake::parquet::errors::{ParquetError, Result};
+use deltalake::parquet::file::metadata::ParquetMetaData;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use crate::lake::{Error, check_footer, check_pages};
+
+/// Wraps the readers of all Parquet scans of a plan.
+#[derive(Debug)]
+pub(super) struct BoundScans;
+
+impl PhysicalOptimizerRule for BoundScans {
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> PlanResult<Arc<dyn ExecutionPlan>> {
+        plan.transform_up(|node| {
+            let found = node.downcast_ref::<DataSourceExec>().and_then(|scan| {
+                let (scan, source) = scan.downcast_to_file_source::<ParquetSource>()?;
+                let inner = source.parquet_file_reader_factory()?.clone();
+                let readers = BoundReaders { inner, place: scan.object_store_url.as_str().to_owned() };
+                let source = source.clone().with_parquet_file_reader_factory(Arc::new(readers));
+                Some(FileScanConfigBuilder::from(scan.clone()).with_source(Arc::new(source)).build())
+            });
+            Ok(match found {
+                Some(scan) => Transformed::yes(DataSourceExec::from_data_source(scan) as Arc<dyn ExecutionPlan>),
+                None => Transformed::no(node),
+            })
+        })
+        .data()
+    }
+
+    fn name(&self) -> &'static str {
+        "bound_scans"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
+#[derive(Debug)]
+struct BoundReaders {
+    inner: Arc<dyn ParquetFileReaderFactory>,
+    /// The URL of the store.
+    place: String,
+}
+
+impl ParquetFileReaderFactory for BoundReaders {
+    fn create_reader(
+        &self,
+        partition_index: usize,
+        file: PartitionedFile,
+        metadata_size_hint: Option<usize>,
+        metrics: &ExecutionPlanMetricsSet,
+    ) -> PlanResult<Box<dyn AsyncFileReader + Send>> {
+        let location = file.object_meta.location.as_ref();
+        // Delta tables are scanned through stores with names of their own.
+        let uri = match self.place.starts_with("delta-rs:") {
+            true => location.to_owned(),
+            false => format!("{}{location}", self.place),
+        };
+        let size_bytes = file.object_meta.size;
+        let inner = self.inner.create_reader(partition_index, file, metadata_size_hint, metrics)?;
+        Ok(Box::new(BoundReader { inner, uri, size_bytes, footer: None }))
+    }
+}
+
+struct BoundReader {
+    inner: Box<dyn AsyncFileReader + Send>,
+    uri: String,
+    size_bytes: u64,
+    footer: Option<Arc<ParquetMetaData>>,
+}
+
+impl BoundReader {
+    async fn footer(&mut self, options: Option<&ArrowReaderOptions>) -> Result<Arc<ParquetMetaData>> {
+        // The decoder counts on a footer that is shorter than its file.
+        let decoded = AssertUnwindSafe(self.inner.get_metadata(options)).catch_unwind().await;
+        let footer =
+            decoded.map_err(|_| ParquetError::General(format!("`{}` has no footer of Parquet", self.uri)))??;
+        check_footer(&self.uri, self.size_bytes, &footer).map_err(refused)?;
+        self.footer = Some(footer.clone());
+        Ok(footer)
+    }
+
+    /// Looks at the pages in bytes that begin at one; others (indexes, filters) are passed on.
+    async fn check(&mut self, range: &Range<u64>, bytes: &[u8]) -> Result<()> {
+        let footer = match &self.footer {
+            Some(footer) => footer.clone(),
+            None => self.footer(None).await?,
+        };
+        let chunk = footer.row_groups().iter().flat_map(|group| group.columns()).find(|chunk| {
+            let (start, length) = chunk.byte_range();
+            start <= range.start && range.start < start.saturating_add(length)
+        });
+        match chunk {
+            Some(chunk) => check_pages(&self.uri, chunk, bytes).map_err(refused),
+            None => Ok(()),
+        }
+    }
+}
+
+fn refused(error: Error) -> ParquetError {
+    ParquetError::External(Box::new(error))
+}
+
+impl AsyncFileReader for BoundReader {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes>> {
+        async move {
+            let bytes = self.inner.get_bytes(range.clone()).await?;
+            self.check(&range, &bytes).await?;
+            Ok(bytes)
+        }
+        .boxed()
+    }
+
+    fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>>> {
+        async move {
+            let all = self.inner.get_byte_ranges(ranges.clone()).await?;
+            for (range, bytes) in ranges.iter().zip(&all) {
+                self.check(range, bytes).await?;
+            }
+            Ok(all)
+        }
+        .boxed()
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        options: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>>> {
+        self.footer(options).boxed()
+    }
+}
