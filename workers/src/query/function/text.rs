@@ -48,7 +48,7 @@ pub(super) fn push_float(text: &mut String, value: f64) -> bool {
         }
         write!(text, "{}.", hundredths / 100).expect("text takes everything");
         push_digits(text, hundredths % 100, 2);
-        if hundredths % 10 == 0 {
+        if hundredths.is_multiple_of(10) {
             text.pop();
         }
         return true;
