@@ -29,6 +29,9 @@ use futures::future::BoxFuture;
 
 use crate::lake::{Error, check_footer, check_pages};
 
+/// The length of the footer, and the mark at the end.
+const TAIL_BYTES: u64 = 8;
+
 /// Wraps the readers of all Parquet scans of a plan.
 #[derive(Debug)]
 pub(super) struct BoundScans;
@@ -96,10 +99,15 @@ struct BoundReader {
 
 impl BoundReader {
     async fn footer(&mut self, options: Option<&ArrowReaderOptions>) -> Result<Arc<ParquetMetaData>> {
-        // The decoder counts on a footer that is shorter than its file.
-        let decoded = AssertUnwindSafe(self.inner.get_metadata(options)).catch_unwind().await;
-        let footer =
-            decoded.map_err(|_| ParquetError::General(format!("`{}` has no footer of Parquet", self.uri)))??;
+        let footer = match caught(self.inner.get_metadata(options)).await {
+            Some(Ok(footer)) => footer,
+            failed => {
+                let tail = self.inner.get_bytes(tail_of(self.size_bytes)).await.ok();
+                return Err(
+                    judge(failed.and_then(Result::err), tail, &self.uri, self.size_bytes).unwrap_or_else(refused)
+                );
+            }
+        };
         check_footer(&self.uri, self.size_bytes, &footer).map_err(refused)?;
         self.footer = Some(footer.clone());
         Ok(footer)
@@ -118,6 +126,40 @@ impl BoundReader {
         match chunk {
             Some(chunk) => check_pages(&self.uri, chunk, bytes).map_err(refused),
             None => Ok(()),
+        }
+    }
+}
+
+/// What decodes a footer; `None` if it panicked.
+pub(super) async fn caught<T>(decode: impl Future<Output = T>) -> Option<T> {
+    AssertUnwindSafe(decode).catch_unwind().await.ok()
+}
+
+/// Where a file says how long its footer is.
+pub(super) fn tail_of(size_bytes: u64) -> Range<u64> {
+    size_bytes.saturating_sub(TAIL_BYTES)..size_bytes
+}
+
+/// Why a footer could not be decoded. The decoder counts on one that is shorter than its file: else it panics, or asks for
+/// bytes that no file has, which looks like a fault of the store.
+///
+/// # Errors
+/// [`Error::Unreadable`] if the file is to blame; else the decoder's own error comes back.
+pub(super) fn judge<E>(
+    failed: Option<E>,
+    tail: Option<Bytes>,
+    uri: &str,
+    size_bytes: u64,
+) -> std::result::Result<E, Error> {
+    let fits = tail.is_none_or(|tail| match tail.split_first_chunk::<4>() {
+        Some((length, b"PAR1")) => u64::from(u32::from_le_bytes(*length)) + TAIL_BYTES <= size_bytes,
+        _ => false,
+    });
+    match failed {
+        Some(error) if fits => Ok(error),
+        _ => {
+            let reason = format!("the end of its {size_bytes} bytes is no footer");
+            Err(Error::Unreadable { uri: uri.to_owned(), format: "Parquet", reason })
         }
     }
 }
@@ -152,5 +194,29 @@ impl AsyncFileReader for BoundReader {
         options: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>>> {
         self.footer(options).boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_footer_that_does_not_fit_its_file_is_the_files_fault() {
+        for (tail, size_bytes, is_torn) in [
+            (Some(&b"\x10\0\0\0PAR1"[..]), 24, false),
+            (Some(b"\x11\0\0\0PAR1"), 24, true),
+            (Some(b"\xff\xff\xff\xffPAR1"), 24, true),
+            (Some(b"\x10\0\0\0PARE"), 24, true),
+            (Some(b"PAR1"), 4, true),
+            (Some(b""), 0, true),
+            (None, 24, false),
+        ] {
+            let judged = judge(Some("the decoder's"), tail.map(Bytes::from_static), "s3://lake/x", size_bytes);
+            assert_eq!(judged.is_err(), is_torn, "{tail:?}");
+        }
+        let panicked = caught(async { "x".parse::<u8>().unwrap() }).await;
+        let judged = judge(panicked, None, "s3://lake/x", 24).unwrap_err().to_string();
+        assert!(judged.contains("`s3://lake/x`"), "{judged}");
     }
 }

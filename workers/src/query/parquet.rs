@@ -12,6 +12,7 @@ use deltalake::datafusion::datasource::listing::{ListingOptions, ListingTable, L
 use futures::{StreamExt, TryStreamExt};
 use url::Url;
 
+use super::bounds::{caught, judge, tail_of};
 use super::conform;
 use super::failure::failure;
 use super::session::Session;
@@ -93,7 +94,14 @@ pub(super) async fn footers(
             async move {
                 let meta = folder.store().head(&folder.key_of(&name)).await?;
                 let failed = |error| unreadable(&folder, &name, &error);
-                let schema = format.infer_schema(&state, &store, std::slice::from_ref(&meta)).await.map_err(failed)?;
+                let schema = match caught(format.infer_schema(&state, &store, std::slice::from_ref(&meta))).await {
+                    Some(Ok(schema)) => schema,
+                    broken => {
+                        let tail = folder.get_range(&name, tail_of(meta.size)).await.ok();
+                        let error = judge(broken.and_then(Result::err), tail, &folder.uri_of(&name), meta.size)?;
+                        return Err(failed(error));
+                    }
+                };
                 let rows = if with_rows {
                     // Out of the session's cache: the footer is read once.
                     let statistics = format.infer_stats(&state, &store, schema.clone(), &meta).await.map_err(failed)?;

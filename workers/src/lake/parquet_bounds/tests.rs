@@ -50,5 +50,7 @@ fn what_cannot_be_bounded_or_is_torn_is_refused_by_its_column() {
     let brotli = one_page("x", Compression::BROTLI(Default::default()), 90, &[1; 40]);
     let error = check(brotli).unwrap_err().to_string();
     assert!(error.contains("the column `x` is compressed by Brotli"), "{error}");
-    assert!(matches!(check(b"PAR1".to_vec()).unwrap_err(), Error::Unreadable { .. }));
+    for torn in [&b"PAR1"[..], b"PAR1 this is no Parquet PAR1", b"", b"\xff\xff\xff\xffPAR1"] {
+        assert!(matches!(check(torn.to_vec()).unwrap_err(), Error::Unreadable { .. }), "{torn:?}");
+    }
 }

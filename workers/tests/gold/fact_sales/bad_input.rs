@@ -102,6 +102,7 @@ async fn a_broken_parquet_file_fails_its_date_alone_and_leaves_gold_as_it_was() 
         (whole[..whole.len() - 9].to_vec(), "z-broken.parquet"),
         (torn, "date=2024-12-07"),
         (b"not parquet".to_vec(), "z-broken.parquet"),
+        (b"PAR1 this is no Parquet PAR1".to_vec(), "is no footer"),
         (Vec::new(), "z-broken.parquet"),
     ];
     cases.extend(parquet_bombs("quantity").into_iter().map(|(_, bytes, part)| (bytes, part)));

@@ -187,6 +187,7 @@ async fn a_file_that_is_no_parquet_is_named_and_gold_stays() {
     let whole = users.get(&file).await.unwrap();
     let mut cases: Vec<(bytes::Bytes, &str)> = vec![
         (bytes::Bytes::from_static(b"no parquet"), "as Parquet"),
+        (bytes::Bytes::from_static(b"PAR1 this is no Parquet PAR1"), "is no footer"),
         (whole.slice(..whole.len() / 2), "as Parquet"),
         (bytes::Bytes::new(), ""),
     ];
