@@ -207,7 +207,7 @@ mod tests {
                 count(distinct place) as places, max(n) as newest from numbered group by k, d) \
              select (select count(*) from numbered) as total, (select count(*) from sets) as sets, \
                 (select count(*) from sets where size <> most or size <> places) as wrong, \
-                (select count(*) from numbered as a join sets as g on (a.k is not distinct from g.k) and a.d = g.d \
+                (select count(*) from numbered as a join sets as g on coalesce(a.k, '') = coalesce(g.k, '') and a.d = g.d \
                     where (a.place = 1) <> (a.n = g.newest)) as misplaced"
         );
         let batches = session.context.sql(&checked).await.unwrap().collect().await.unwrap();
