@@ -191,7 +191,8 @@ async fn a_file_that_is_no_parquet_is_named_and_gold_stays() {
         (whole.slice(..whole.len() / 2), "as Parquet"),
         (bytes::Bytes::new(), ""),
     ];
-    cases.extend(parquet_bombs("name").into_iter().map(|(_, bytes, part)| (bytes.into(), part)));
+    // In the key: rows without one are left out before their other columns are decoded.
+    cases.extend(parquet_bombs("user_id").into_iter().map(|(_, bytes, part)| (bytes.into(), part)));
     for (broken, part) in cases {
         users.put(&file, broken).await.unwrap();
         let result = within_mib(MIB, build(&world.lake, "star", &[])).await;
