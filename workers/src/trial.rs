@@ -12,6 +12,7 @@ use futures::FutureExt;
 use serde_json::{Value, json};
 
 use crate::function::{Function, FunctionError};
+use crate::job::usage;
 
 /// The jobs, by registry name.
 pub(crate) const JOBS: [&str; 8] =
@@ -24,7 +25,8 @@ const SECONDS_MAX: f64 = 3_600.0;
 
 /// Runs a test job in this process, as `stepwell job` does; `None` if there is none of this name.
 ///
-/// * `test-echo --x=y …`: succeeds; its metrics are its arguments, its environment's `STEPWELL_*` and its process id.
+/// * `test-echo --x=y …`: succeeds; its metrics are its arguments, its environment's `STEPWELL_*`, its process id
+///   and, like every job's, its peak memory.
 /// * `test-sleep --seconds=n`: writes a line every 200 ms, then succeeds.
 /// * `test-litter --seconds=n`: the same with a temporary file that it names and leaves.
 /// * `test-fail --code=X --message=m`: fails.
@@ -40,7 +42,10 @@ pub(crate) fn run(name: &str, words: &[String]) -> Option<ExitCode> {
         "test-echo" => {
             let variables = std::env::vars().filter(|(name, _)| name.starts_with("STEPWELL_"));
             let environment: HashMap<String, String> = variables.collect();
-            let metrics = json!({"arguments": arguments, "environment": environment, "pid": std::process::id()});
+            let metrics = json!({
+                "arguments": arguments, "environment": environment, "pid": std::process::id(),
+                "peak_memory_bytes": usage().peak_memory_bytes,
+            });
             end(name, "SUCCEEDED", None, "", metrics)
         }
         "test-sleep" | "test-litter" => {

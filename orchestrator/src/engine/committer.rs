@@ -1,9 +1,10 @@
 //! Group commit: turns hand their commits in, one transaction takes all that wait.
 //!
-//! While a transaction is in flight the next batch gathers, so throughput grows with load and a lone commit waits for nobody.
-//! A large batch goes beside the one in flight, as long as the store likes ([`Store::commits_at_once`]): one executes while
-//! the other waits for the disk. A small one would cost more by itself than it gains. A turn holds its execution's lock until it has its answer,
-//! so neither one batch nor two side by side ever hold two commits of one execution from this process.
+//! While a transaction is in flight the next batch gathers, so throughput grows with load and a lone commit waits for
+//! nobody. A large batch goes beside the one in flight, as long as the store likes ([`Store::commits_at_once`]): one
+//! executes while the other waits for the disk. A small one would cost more by itself than it gains. A turn holds its
+//! execution's lock until it has its answer, so neither one batch nor two side by side ever hold two commits of one
+//! execution from this process.
 
 use std::sync::Arc;
 

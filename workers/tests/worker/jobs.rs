@@ -38,7 +38,7 @@ async fn a_job_gets_its_arguments_and_its_result_is_the_output() {
     let report = &book.reports[&token];
     assert_eq!((&report["result"], &report["exit_code"]), (&result, &json!(0)));
     assert!(report["ended_at"].as_i64() >= report["started_at"].as_i64() && report["started_at"].as_i64() > Some(0));
-    assert!(report["peak_memory_bytes"].as_u64() > Some(1 << 20), "{report}");
+    assert!(report["peak_memory_bytes"].as_u64() > Some(1 << 20), "what the job measured itself: {report}");
     assert_eq!(book.late_reports, 0, "the report comes before the completion");
     assert_eq!(book.activities, ["dev-test-echo"]);
 }
