@@ -53,6 +53,19 @@ impl Rows {
         Rows { columns, schema, batches, waiting, ended: false, _source: source }
     }
 
+    /// The rows with only these of their columns; `look` sees each batch before, with all of them.
+    pub(crate) fn seen(self, columns: Vec<Column>, mut look: impl FnMut(&RecordBatch) + Send + 'static) -> Rows {
+        let place = |column: &Column| self.columns.iter().position(|found| found.name == column.name);
+        let places: Vec<usize> = columns.iter().filter_map(place).collect();
+        let all = self.schema;
+        let batches = self.batches.map(move |batch| {
+            let batch = RecordBatch::try_new(all.clone(), batch?.columns().to_vec())?;
+            look(&batch);
+            Ok(batch.project(&places)?)
+        });
+        Rows::new(columns, batches.boxed(), self._source)
+    }
+
     /// The columns, in order.
     pub fn columns(&self) -> &[Column] {
         &self.columns

@@ -1,6 +1,6 @@
 //! From the types a file or a plan happens to have to the declared ones.
 
-use deltalake::arrow::datatypes::{DataType, SchemaRef};
+use deltalake::arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 use deltalake::datafusion::common::{Column as Reference, Result, ScalarValue};
 use deltalake::datafusion::functions::expr_fn::{lower, trim, trunc};
 use deltalake::datafusion::logical_expr::{Expr, cast, lit, try_cast, when};
@@ -59,6 +59,10 @@ fn convert(value: Expr, from: &DataType, to: Kind) -> Result<Expr> {
         Kind::Text if *from == DataType::Utf8 => value,
         Kind::Text if from.is_binary() => try_cast(value, DataType::Utf8),
         Kind::Int64 if matches!(from, DataType::UInt64) => try_cast(value, DataType::Int64),
+        // The cast would look up each instant's offset.
+        Kind::Timestamp if matches!(from, DataType::Timestamp(_, None)) => {
+            function::in_utc(cast(value, DataType::Timestamp(TimeUnit::Microsecond, None)))
+        }
         _ => cast(value, kind.arrow()),
     };
     Ok(match (kind, to) {

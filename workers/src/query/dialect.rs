@@ -8,15 +8,18 @@
 //! - `sw_round` and `sw_text_f64` are exact for numbers between 1e-9 and 1e15 and for 0, which is all money and all counts;
 //! - `sw_parse_number` takes every letter for text but an exponent's `e` between digits, ours reads `1e5e3` as no number.
 
-/// The names of the functions and how many arguments they take.
-pub const FUNCTIONS: &[(&str, usize)] = &[
-    ("sw_label", 1),
-    ("sw_round", 2),
-    ("sw_days", 1),
-    ("sw_text_f64", 1),
-    ("sw_text_ts", 1),
-    ("sw_parse_number", 1),
-    ("sw_parse_ts", 1),
+/// The names of the functions, and how many arguments they take at least and at most.
+pub const FUNCTIONS: &[(&str, usize, usize)] = &[
+    ("sw_label", 1, 1),
+    ("sw_round", 2, 2),
+    ("sw_days", 1, 1),
+    ("sw_distinct", 1, 1),
+    ("sw_row_hash", 1, usize::MAX),
+    ("sw_stand_in", 1, 1),
+    ("sw_text_f64", 1, 1),
+    ("sw_text_ts", 1, 1),
+    ("sw_parse_number", 1, 1),
+    ("sw_parse_ts", 1, 1),
 ];
 
 /// The expression of Spark for a call, with arguments in Spark's words; `None` if there is no such function with so many
@@ -26,6 +29,10 @@ pub fn spark_expression(function: &str, arguments: &[String]) -> Option<String> 
         ("sw_label", [x]) => format!("nullif(trim({x}), '')"),
         ("sw_round", [x, n]) => round(x, n),
         ("sw_days", [x]) => format!("unix_date({x})"),
+        ("sw_distinct", [x]) => format!("count(distinct {x})"),
+        ("sw_row_hash", [_, ..]) => row_hash(arguments),
+        // What is kept here may be computed again there, so the key stands for itself.
+        ("sw_stand_in", [x]) => x.clone(),
         ("sw_text_f64", [x]) => text_of_number(x),
         ("sw_text_ts", [x]) => {
             trimmed_fraction(&format!("date_format({x}, 'yyyy-MM-dd HH:mm:ss.SSSSSS')"), "'[.]$', ''")
@@ -34,6 +41,12 @@ pub fn spark_expression(function: &str, arguments: &[String]) -> Option<String> 
         ("sw_parse_ts", [x]) => parse_instant(x),
         _ => return None,
     })
+}
+
+/// None of the parts is null: `concat_ws` would leave it out.
+fn row_hash(texts: &[String]) -> String {
+    let texts: Vec<String> = texts.iter().map(|text| format!("coalesce({text}, '')")).collect();
+    format!("md5(concat_ws('||', {}))", texts.join(", "))
 }
 
 /// By way of the shortest text that reads back as the number, so that halves are those a person sees; and back by way of text,
@@ -106,16 +119,17 @@ mod tests {
 
     #[test]
     fn every_function_has_its_twin() {
-        for function in function::all() {
-            let name = function.name().to_owned();
-            let known = FUNCTIONS.iter().find(|(known, _)| *known == name);
-            let Some((_, count)) = known else {
-                assert_eq!(name, function::FINITE, "no twin");
+        let others = [function::stand_in().name().to_owned(), function::distinct().name().to_owned()];
+        for name in function::all().iter().map(|function| function.name().to_owned()).chain(others) {
+            let known = FUNCTIONS.iter().find(|(known, ..)| *known == name);
+            let Some((_, least, most)) = known else {
+                assert!([function::FINITE, function::IN_UTC].contains(&name.as_str()), "{name} has no twin");
                 continue;
             };
-            let arguments = vec!["x".to_owned(); *count];
-            assert!(spark_expression(&name, &arguments).is_some(), "{name}");
-            assert!(spark_expression(&name, &vec!["x".to_owned(); count + 1]).is_none(), "{name}");
+            for count in 0..12 {
+                let is_known = spark_expression(&name, &vec!["x".to_owned(); count]).is_some();
+                assert_eq!(is_known, (*least..=*most).contains(&count), "{name} of {count}");
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use deltalake::arrow::array::RecordBatch;
 use deltalake::datafusion::catalog::TableProvider;
 use deltalake::datafusion::common::Result as PlanResult;
 use deltalake::datafusion::datasource::MemTable;
+use deltalake::datafusion::physical_plan::common::spawn_buffered;
 use deltalake::datafusion::prelude::DataFrame;
 use futures::{StreamExt, TryStreamExt};
 
@@ -21,6 +22,9 @@ use crate::job::JobError;
 use crate::lake::delta::Delta;
 use crate::lake::{Column, Folder, Rows, columns_of, conform_batches, schema_of};
 
+/// Batches that are ready while one is written.
+const ROWS_AHEAD: usize = 2;
+
 /// A session of DataFusion.
 #[derive(Clone)]
 pub(super) struct Local {
@@ -29,8 +33,8 @@ pub(super) struct Local {
 }
 
 impl Local {
-    pub fn new(memory_mb: u64) -> Result<Local, JobError> {
-        Ok(Local { session: Session::new(memory_mb)?, kept: Arc::default() })
+    pub fn new(memory_mb: u64, beside: usize) -> Result<Local, JobError> {
+        Ok(Local { session: Session::beside(memory_mb, beside)?, kept: Arc::default() })
     }
 
     pub fn memory_mb(&self) -> u64 {
@@ -120,7 +124,8 @@ impl Local {
         conform: fn(DataFrame, &[Column]) -> PlanResult<DataFrame>,
     ) -> Result<Rows, JobError> {
         let failed = |error| failure("the rows to write", &error);
-        let computed = frame.execute_stream().await.map_err(failed)?;
+        // Computed by a task of its own, so that the next rows are made while these are written.
+        let computed = spawn_buffered(frame.execute_stream().await.map_err(failed)?, ROWS_AHEAD);
         let frame = ordered::frame(&self.session, computed.schema(), computed.boxed());
         let frame = frame.and_then(|frame| conform(frame, columns)).map_err(failed)?;
         let stream = frame.execute_stream().await.map_err(failed)?;

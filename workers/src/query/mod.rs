@@ -103,8 +103,29 @@ impl Query {
     /// # Errors
     /// As [`Query::new`].
     pub fn with_memory(context: &JobContext, memory_mb: u64) -> Result<Query, JobError> {
+        Query::on(context, memory_mb, 1)
+    }
+
+    /// How many sessions may work side by side on as many pieces of work. Spark spreads each piece itself.
+    ///
+    /// # Errors
+    /// `PRE_VALIDATION_FAILED` if the variable is no number.
+    pub fn at_once(context: &JobContext, pieces: usize) -> Result<usize, JobError> {
+        Ok(if context.spark_remote().is_some() { 1 } else { session::at_once(session::memory_mb()?, pieces) })
+    }
+
+    /// One of `sessions` that work side by side, with its share of memory and cores. It is not for joins: with one core they
+    /// do not spill.
+    ///
+    /// # Errors
+    /// As [`Query::new`].
+    pub fn beside(context: &JobContext, sessions: usize) -> Result<Query, JobError> {
+        Query::on(context, session::memory_mb()?, sessions)
+    }
+
+    fn on(context: &JobContext, memory_mb: u64, sessions: usize) -> Result<Query, JobError> {
         let engine = match context.spark_remote() {
-            None => Engine::Local(Local::new(memory_mb)?),
+            None => Engine::Local(Local::new(memory_mb, sessions)?),
             #[cfg(feature = "spark")]
             Some(remote) => Engine::Spark(spark::Spark::new(remote, memory_mb)?),
             #[cfg(not(feature = "spark"))]

@@ -195,7 +195,7 @@ mod tests {
     /// Groups of one row, of some, of more than a batch, and of rows without a key; beside what must be true of numbers.
     #[tokio::test]
     async fn numbers_go_on_across_batches_and_begin_anew_with_each_group() {
-        let session = Session::new(256).unwrap();
+        let session = Session::beside(256, 1).unwrap();
         let numbered = "select k, d, n, row_number() over (partition by k, d order by n desc) as place from (\
             select case when value % 11 = 0 then null when value <= 60000 then 'k' || cast(value % 3 as varchar) \
                 else 'x' || cast(value as varchar) end as k, value % 2 as d, value as n from generate_series(1, 100000)) as t";

@@ -26,11 +26,18 @@ pub const MEMORY_VARIABLE: &str = "STEPWELL_QUERY_MEMORY_MIB";
 pub const MEMORY_MB_DEFAULT: u64 = 1024;
 /// Below this nothing sorts.
 const MEMORY_MB_MIN: u64 = 8;
+/// Sessions side by side have at least so much each.
+const MEMORY_MB_BESIDE: u64 = 256;
 /// Rows per batch with memory enough.
 const BATCH_ROWS_MAX: usize = 8_192;
 const BATCH_ROWS_MIN: usize = 256;
 /// What a sort sets aside for merging what it spilled, at most.
 const SORT_RESERVATION_BYTES_MAX: u64 = 10 << 20;
+
+/// A side of a join may take this part of the memory to be held as a whole.
+const HELD_SHARE: usize = 4;
+/// What a row of it takes, about, times that share.
+const HELD_ROW_BYTES: usize = 160;
 
 /// Batches that a merge sets memory aside for, for each of the runs it merges.
 const MERGED_BATCHES: usize = 4;
@@ -64,8 +71,18 @@ fn bytes(memory_mb: u64) -> usize {
     usize::try_from(memory_mb.saturating_mul(1 << 20)).unwrap_or(usize::MAX)
 }
 
+/// How many sessions may work side by side on as many pieces: one on each core and one more, since each waits for the disk now
+/// and then, as long as each has memory enough.
+pub(super) fn at_once(memory_mb: u64, pieces: usize) -> usize {
+    let by_memory = usize::try_from(memory_mb / MEMORY_MB_BESIDE).unwrap_or(usize::MAX);
+    (cores() + 1).min(pieces).min(by_memory).max(1)
+}
+
 impl Session {
-    pub(super) fn new(memory_mb: u64) -> Result<Session, JobError> {
+    /// One of `sessions` that share the memory and the cores; 1 has all of them.
+    pub(super) fn beside(memory_mb: u64, sessions: usize) -> Result<Session, JobError> {
+        let memory_mb = (memory_mb / sessions as u64).max(MEMORY_MB_MIN);
+        let partitions = partitions(sessions);
         let place = tempfile::Builder::new().prefix("stepwell-query-").tempdir().map_err(|error| {
             let folder = std::env::temp_dir();
             JobError::new(Code::StorageError, format!("cannot create a folder in `{}`: {error}", folder.display()))
@@ -76,14 +93,14 @@ impl Session {
             .with_mode(DiskManagerMode::Directories(vec![place.path().to_owned()]))
             // What the folder's file system has; the default would fail a large job on a large disk.
             .with_max_temp_directory_size(u64::MAX >> 1)
-            .with_max_spill_merge_fan_in(merge_fan_in(memory_mb));
+            .with_max_spill_merge_fan_in(merge_fan_in(memory_mb, partitions));
         let runtime = RuntimeEnvBuilder::new()
             .with_memory_pool(Arc::new(pool))
             .with_disk_manager_builder(spills)
             .build_arc()
             .map_err(|error| failure("the SQL session", &error))?;
         let state = SessionStateBuilder::new()
-            .with_config(config(memory_mb))
+            .with_config(config(memory_mb, partitions))
             .with_runtime_env(runtime)
             .with_default_features()
             .with_physical_optimizer_rule(Arc::new(RowNumbers))
@@ -93,6 +110,8 @@ impl Session {
         for function in function::all() {
             context.register_udf(function);
         }
+        context.register_udf(function::stand_in());
+        context.register_udaf(function::distinct());
         Ok(Session { context, memory_mb, place: Arc::new(place) })
     }
 
@@ -131,31 +150,41 @@ impl Session {
     }
 }
 
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
 /// How many ways a statement works at once.
-fn partitions() -> usize {
-    // With one partition, joins and aggregations are planned in ways that cannot spill.
-    std::thread::available_parallelism().map_or(1, NonZeroUsize::get).max(2)
+fn partitions(sessions: usize) -> usize {
+    match sessions {
+        // With one partition, joins and aggregations are planned in ways that cannot spill.
+        1 => cores().max(2),
+        sessions => (cores() / sessions).max(1),
+    }
 }
 
 /// Rows per batch: fewer where little memory is, so that the least a sort needs, a merge of two runs in every partition,
 /// is there for wide rows as well.
-fn batch_rows(memory_mb: u64) -> usize {
-    let share = bytes(memory_mb) / 2 / partitions() / (2 * MERGED_BATCHES * WIDE_ROW_BYTES);
+fn batch_rows(memory_mb: u64, partitions: usize) -> usize {
+    let share = bytes(memory_mb) / 2 / partitions / (2 * MERGED_BATCHES * WIDE_ROW_BYTES);
     1 << share.clamp(BATCH_ROWS_MIN, BATCH_ROWS_MAX).ilog2()
 }
 
 /// Spilled runs merged at once. A merge takes the memory for all of them and gives none back, so without a bound the
 /// first sort of a statement leaves nothing to the others.
-fn merge_fan_in(memory_mb: u64) -> usize {
-    let share = bytes(memory_mb) / 2 / partitions();
-    (share / (batch_rows(memory_mb) * MERGED_BATCHES * WIDE_ROW_BYTES)).max(2)
+fn merge_fan_in(memory_mb: u64, partitions: usize) -> usize {
+    let share = bytes(memory_mb) / 2 / partitions;
+    (share / (batch_rows(memory_mb, partitions) * MERGED_BATCHES * WIDE_ROW_BYTES)).max(2)
 }
 
-fn config(memory_mb: u64) -> SessionConfig {
-    let partitions = partitions();
-    let mut config = SessionConfig::new().with_batch_size(batch_rows(memory_mb)).with_target_partitions(partitions);
+fn config(memory_mb: u64, partitions: usize) -> SessionConfig {
+    let rows = batch_rows(memory_mb, partitions);
+    let mut config = SessionConfig::new().with_batch_size(rows).with_target_partitions(partitions);
     let reservation = (bytes(memory_mb) as u64 / (16 * partitions as u64)).min(SORT_RESERVATION_BYTES_MAX);
     let options = config.options_mut();
+    // The other side of a join is then not dealt out by key, which costs a copy of every row.
+    options.optimizer.hash_join_single_partition_threshold = bytes(memory_mb) / HELD_SHARE;
+    options.optimizer.hash_join_single_partition_threshold_rows = bytes(memory_mb) / HELD_ROW_BYTES;
     options.execution.time_zone = Some("UTC".to_owned());
     options.execution.sort_spill_reservation_bytes = usize::try_from(reservation).unwrap_or(usize::MAX);
     options.execution.spill_compression = SpillCompression::Lz4Frame;
@@ -175,12 +204,24 @@ mod tests {
 
     #[test]
     fn batches_and_merges_fit_into_the_memory() {
-        assert_eq!(batch_rows(64 * MEMORY_MB_DEFAULT), BATCH_ROWS_MAX);
-        for memory_mb in [MEMORY_MB_MIN, 24, 100, MEMORY_MB_DEFAULT, 65_536] {
-            let run = batch_rows(memory_mb) * MERGED_BATCHES * WIDE_ROW_BYTES;
-            let all = merge_fan_in(memory_mb) * run * partitions();
-            let least = 2 * BATCH_ROWS_MIN * MERGED_BATCHES * WIDE_ROW_BYTES * partitions();
-            assert!(all <= (bytes(memory_mb) / 2).max(least), "{memory_mb} MiB: {all} bytes");
+        assert_eq!(batch_rows(64 * MEMORY_MB_DEFAULT, 2), BATCH_ROWS_MAX);
+        for partitions in [1, 2, 16] {
+            for memory_mb in [MEMORY_MB_MIN, 24, 100, MEMORY_MB_DEFAULT, 65_536] {
+                let run = batch_rows(memory_mb, partitions) * MERGED_BATCHES * WIDE_ROW_BYTES;
+                let all = merge_fan_in(memory_mb, partitions) * run * partitions;
+                let least = 2 * BATCH_ROWS_MIN * MERGED_BATCHES * WIDE_ROW_BYTES * partitions;
+                assert!(all <= (bytes(memory_mb) / 2).max(least), "{memory_mb} MiB: {all} bytes");
+            }
         }
+    }
+
+    #[test]
+    fn sessions_side_by_side_share_cores_and_memory() {
+        assert_eq!(at_once(64 * MEMORY_MB_DEFAULT, 1), 1);
+        assert_eq!(at_once(MEMORY_MB_BESIDE, 100), 1, "no memory for a second one");
+        assert_eq!(at_once(0, 0), 1);
+        let most = at_once(u64::MAX, usize::MAX);
+        assert_eq!((most, partitions(most)), (cores() + 1, 1));
+        assert_eq!(partitions(1), cores().max(2));
     }
 }

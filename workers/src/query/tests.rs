@@ -60,8 +60,8 @@ async fn the_hash_of_a_row_is_the_specified_one() {
     parameters.push(("x", Value::from(295.66)));
     let hash = |item: &str| {
         format!(
-            "select md5(concat_ws('||', coalesce(${{s}}, ''), coalesce(sw_text_ts(${{t}}), ''), coalesce({item}, ''), ${{c}}, \
-             cast(1 as varchar), sw_text_f64(${{x}}), sw_text_f64(${{x}}), ${{p}}, ${{u}})) as h"
+            "select sw_row_hash(${{s}}, sw_text_ts(${{t}}), {item}, ${{c}}, cast(1 as varchar), sw_text_f64(${{x}}), \
+             sw_text_f64(${{x}}), ${{p}}, ${{u}}) as h"
         )
     };
     let found = place.query.json(&hash("${i}"), &parameters).await.unwrap();

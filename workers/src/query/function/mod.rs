@@ -1,12 +1,16 @@
-//! The SQL functions every session has. Null in, null out; nothing here raises an error for a value.
+//! The SQL functions every session has. Null in, null out (but for the hash of a row); nothing here raises an error for a
+//! value.
 
+mod digest;
+mod distinct;
 mod number;
+mod stand_in;
 mod text;
 
 use std::sync::Arc;
 
 use deltalake::arrow::array::{ArrayRef, AsArray, Float64Array, Int32Array, StringBuilder, TimestampMicrosecondArray};
-use deltalake::arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
+use deltalake::arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType};
 use deltalake::datafusion::common::{Result, plan_err};
 use deltalake::datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
@@ -15,19 +19,25 @@ use deltalake::datafusion::logical_expr::{
 use crate::lake::Kind;
 use crate::lake::read::parse_instant;
 
+pub(super) use distinct::distinct;
 pub use number::{parse_number, round_half_away};
+pub(super) use stand_in::stand_in;
 pub use text::{text_of_float, text_of_timestamp};
 
 /// Makes numbers that are not finite null; for our own expressions, no part of the dialect.
 pub(super) const FINITE: &str = "sw_finite";
+/// Instants that say no zone are of UTC; for our own expressions, too.
+pub(super) const IN_UTC: &str = "sw_in_utc";
 
 /// All functions.
 pub(super) fn all() -> Vec<ScalarUDF> {
     [
         Body::Finite,
+        Body::InUtc,
         Body::Label,
         Body::Round,
         Body::Days,
+        Body::RowHash,
         Body::TextOfNumber,
         Body::TextOfTimestamp,
         Body::ParseNumber,
@@ -39,6 +49,10 @@ pub(super) fn all() -> Vec<ScalarUDF> {
 
 pub(super) fn finite(value: Expr) -> Expr {
     udf(Body::Finite).call(vec![value])
+}
+
+pub(super) fn in_utc(value: Expr) -> Expr {
+    udf(Body::InUtc).call(vec![value])
 }
 
 pub(super) fn text_of_number(value: Expr) -> Expr {
@@ -61,10 +75,13 @@ fn udf(body: Body) -> ScalarUDF {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Body {
     Finite,
+    InUtc,
     /// Text without blanks around it; null if nothing is left.
     Label,
     Round,
     Days,
+    /// A digest of some texts.
+    RowHash,
     TextOfNumber,
     TextOfTimestamp,
     ParseNumber,
@@ -81,9 +98,11 @@ impl ScalarUDFImpl for Function {
     fn name(&self) -> &str {
         match self.body {
             Body::Finite => FINITE,
+            Body::InUtc => IN_UTC,
             Body::Label => "sw_label",
             Body::Round => "sw_round",
             Body::Days => "sw_days",
+            Body::RowHash => "sw_row_hash",
             Body::TextOfNumber => "sw_text_f64",
             Body::TextOfTimestamp => "sw_text_ts",
             Body::ParseNumber => "sw_parse_number",
@@ -99,18 +118,22 @@ impl ScalarUDFImpl for Function {
         Ok(match self.body {
             Body::Finite | Body::Round | Body::ParseNumber => Kind::Float64,
             Body::Days => Kind::Int32,
-            Body::Label | Body::TextOfNumber | Body::TextOfTimestamp => Kind::Text,
-            Body::ParseTimestamp => Kind::Timestamp,
+            Body::Label | Body::RowHash | Body::TextOfNumber | Body::TextOfTimestamp => Kind::Text,
+            Body::InUtc | Body::ParseTimestamp => Kind::Timestamp,
         }
         .arrow())
     }
 
     fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
+        if self.body == Body::InUtc {
+            return Ok(vec![DataType::Timestamp(TimeUnit::Microsecond, None)]);
+        }
         let wanted = match (self.body, given) {
             (Body::Round, [_, _]) => vec![Kind::Float64, Kind::Int64],
             (Body::Finite | Body::TextOfNumber, [_]) => vec![Kind::Float64],
             (Body::TextOfTimestamp, [_]) => vec![Kind::Timestamp],
             (Body::Days, [_]) => vec![Kind::Date],
+            (Body::RowHash, [_, ..]) => vec![Kind::Text; given.len()],
             // Numbers and instants pass.
             (Body::ParseNumber, [given]) if given.is_numeric() => vec![Kind::Float64],
             (Body::ParseTimestamp, [given]) if given.is_temporal() => vec![Kind::Timestamp],
@@ -142,6 +165,7 @@ impl Body {
                 let values = first.as_primitive::<Float64Type>().iter();
                 Arc::new(values.map(|value| value.filter(|value| value.is_finite())).collect::<Float64Array>())
             }
+            (Body::InUtc, _) => Arc::new(first.as_primitive::<TimestampMicrosecondType>().clone().with_timezone("UTC")),
             (Body::Label, _) => text::labels(first),
             (Body::Round, _) => {
                 let decimals = arguments[1].as_primitive::<Int64Type>();
@@ -157,6 +181,7 @@ impl Body {
                 let days = first.as_primitive::<Date32Type>().iter();
                 Arc::new(days.collect::<Int32Array>())
             }
+            (Body::RowHash, _) => digest::row_hashes(arguments),
             (Body::TextOfNumber, _) => {
                 let values = first.as_primitive::<Float64Type>();
                 texts(first.len(), values.iter(), text::push_float)

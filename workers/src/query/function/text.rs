@@ -3,8 +3,10 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use chrono::{DateTime, Datelike, Timelike};
-use deltalake::arrow::array::{ArrayRef, AsArray, StringArray};
+use chrono::{Datelike, NaiveDate};
+use deltalake::arrow::array::{Array, ArrayRef, AsArray, StringArray};
+
+use crate::lake::read::MICROS_PER_DAY;
 
 /// The shortest text that reads back as the number: at least one decimal, no exponent; `None` if it is not finite.
 ///
@@ -26,8 +28,14 @@ pub fn text_of_timestamp(micros: i64) -> String {
 /// Texts without blanks around them; null where nothing is left. Nearly all come so, and then nothing is copied.
 pub(super) fn labels(values: &ArrayRef) -> ArrayRef {
     let texts = values.as_string::<i32>();
-    let is_label = |text: &str| !text.is_empty() && !text.starts_with(' ') && !text.ends_with(' ');
-    if texts.iter().flatten().all(is_label) {
+    let bytes = texts.value_data();
+    let is_label = |ends: &[i32]| match &bytes[ends[0] as usize..ends[1] as usize] {
+        [first, .., last] => *first != b' ' && *last != b' ',
+        [only] => *only != b' ',
+        [] => false,
+    };
+    let is_label = |(row, ends)| texts.is_null(row) || is_label(ends);
+    if texts.value_offsets().windows(2).enumerate().all(is_label) {
         return values.clone();
     }
     let labels = texts.iter().map(|text| text.map(|text| text.trim_matches(' ')).filter(|text| !text.is_empty()));
@@ -63,18 +71,25 @@ pub(super) fn push_float(text: &mut String, value: f64) -> bool {
 
 /// Appends [`text_of_timestamp`]. Hashes are made of millions of these: a format string is not read for each.
 pub(super) fn push_timestamp(text: &mut String, micros: i64) {
-    let Some(at) = DateTime::from_timestamp_micros(micros) else { return };
-    match u64::try_from(at.year()) {
+    let day = i32::try_from(micros.div_euclid(MICROS_PER_DAY)).ok().and_then(NaiveDate::from_epoch_days);
+    let Some(day) = day else { return };
+    match u64::try_from(day.year()) {
         Ok(year @ 0..=9999) => push_digits(text, year, 4),
-        _ => write!(text, "{}", at.format("%Y")).expect("text takes everything"),
+        _ => write!(text, "{}", day.format("%Y")).expect("text takes everything"),
     }
-    for (before, number) in
-        [('-', at.month()), ('-', at.day()), (' ', at.hour()), (':', at.minute()), (':', at.second())]
-    {
+    let micros = micros.rem_euclid(MICROS_PER_DAY).unsigned_abs();
+    let second = micros / 1_000_000;
+    for (before, number) in [
+        ('-', day.month().into()),
+        ('-', day.day().into()),
+        (' ', second / 3_600),
+        (':', second / 60 % 60),
+        (':', second % 60),
+    ] {
         text.push(before);
-        push_digits(text, number.into(), 2);
+        push_digits(text, number, 2);
     }
-    let fraction = micros.rem_euclid(1_000_000).unsigned_abs();
+    let fraction = micros % 1_000_000;
     if fraction != 0 {
         text.push('.');
         push_digits(text, fraction, 6);

@@ -63,7 +63,7 @@ impl Spark {
             remote: remote.to_owned(),
             endpoint,
             connection: OnceCell::new(),
-            local: Session::new(memory_mb)?,
+            local: Session::beside(memory_mb, 1)?,
             columns: Mutex::default(),
         })))
     }

@@ -28,7 +28,7 @@ pub(super) enum Status {
     NoInput,
     /// The input cannot be read; the old partition stays.
     ReadFailed,
-    /// The rows cannot be counted; if it happened before the partition was replaced, the old one stays.
+    /// The rows of the input cannot be counted; the old partition stays.
     CountFailed,
     /// The new partition could not be written; the old one stays.
     WriteFailed,

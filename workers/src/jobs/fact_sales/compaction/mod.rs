@@ -12,6 +12,7 @@ mod partition;
 mod plan;
 mod selection;
 mod settings;
+mod tally;
 
 use std::collections::BTreeSet;
 
@@ -24,11 +25,12 @@ use self::audit::{Audit, Metrics, Status};
 use self::crawler::Crawl;
 use self::dimension::Dimension;
 use self::partition::{Compacted, Run};
-use self::selection::{Found, Known, Selection, complete, discover, select};
+use self::selection::{Found, Input, Known, Selection, complete, discover, select};
 use self::settings::Settings;
 use super::pending::Pending;
 use crate::job::{Code, Finish, JobContext, JobDefinition, JobError, QualityCheck, QualityStatus, parse_date};
 use crate::lake::audit_time;
+use crate::query::Query;
 
 /// The job's name.
 const NAME: &str = "gold-fact-sales-compaction";
@@ -70,33 +72,32 @@ async fn run(context: &JobContext) -> Result<Finish, JobError> {
         context.warn(warning.clone());
     }
 
-    let run =
-        Run { context, settings: &settings, dimension: dimension.as_ref(), audit: &audit, compacted_at: Utc::now() };
+    let at_once = match dimension {
+        // A join needs all cores.
+        Some(_) => 1,
+        None => Query::at_once(context, selection.selected.len())?,
+    };
+    let compacted_at = Utc::now();
+    let run = Run { context, settings: &settings, dimension: dimension.as_ref(), audit: &audit, compacted_at, at_once };
     let mut results = Vec::new();
     let mut first_failure: Option<JobError> = None;
     let mut failed = 0;
     let mut audit_failure: Option<JobError> = None;
-    for date in &selection.selected {
-        let input = inputs.get(date).cloned().unwrap_or_default();
-        let Compacted { metrics, failure, lock } = run.compact(*date, &input).await;
-        // A date that another run works on is that run's to account for.
-        let taken = failure.as_ref().is_some_and(|error| error.code == Code::ConcurrentRunsExceeded);
-        if !taken && let Err(error) = audit.end(&metrics).await {
-            context.warn(format!("the audit of {date} cannot be written: {}", error.chain()));
-            audit_failure.get_or_insert(error.into());
-        }
-        if let Some(lock) = lock
-            && let Err(error) = lock.release().await
-        {
-            context.warn(format!("the lock of {date} cannot be given back, it will expire: {}", error.chain()));
+    let nothing = Input::default();
+    let dates = selection.selected.iter().map(|date| run.compact(*date, inputs.get(date).unwrap_or(&nothing)).boxed());
+    let mut compacted = futures::stream::iter(dates.collect::<Vec<_>>()).buffered(at_once);
+    while let Some(Compacted { metrics, failure, unaudited }) = compacted.next().await {
+        if let Some(error) = unaudited {
+            audit_failure.get_or_insert(error);
         }
         if let Some(error) = failure {
             failed += 1;
-            context.warn(format!("{date}: {error}"));
+            context.warn(format!("{}: {error}", metrics.target_date));
             first_failure.get_or_insert(error);
         }
         results.push(metrics);
     }
+    drop(compacted);
 
     let written = results.iter().filter(|metrics| metrics.status == Status::Written).count();
     let crawl = match &settings.crawler {
@@ -142,7 +143,7 @@ async fn run(context: &JobContext) -> Result<Finish, JobError> {
 async fn know(
     settings: &Settings,
     audit: &Audit,
-    inputs: &std::collections::BTreeMap<NaiveDate, selection::Input>,
+    inputs: &std::collections::BTreeMap<NaiveDate, Input>,
 ) -> Result<Known, JobError> {
     // Forced dates are taken whatever there is.
     if !settings.force_dates.is_empty() || settings.reprocess {

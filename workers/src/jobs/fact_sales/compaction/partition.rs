@@ -1,11 +1,11 @@
-//! One partition: read, normalise, hash, deduplicate, sort, replace, count.
+//! One partition: read, normalise, hash, deduplicate, sort, replace, count, account for.
 //!
 //! Source: pipelines.md 2.4.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Map, Value as Json};
 
 use super::super::columns::{DATE, gold};
@@ -14,10 +14,11 @@ use super::dimension::Dimension;
 use super::plan;
 use super::selection::Input;
 use super::settings::Settings;
-use crate::job::{JobContext, JobError};
+use super::tally::{Days, LOST, Tally, tallied};
+use crate::job::{Code, JobContext, JobError};
 use crate::lake::publish::{WriteSettings, publish_rows};
-use crate::lake::{Codec, Error, FileSizing, Partition, PartitionLock, Success, audit_time, hive_name};
-use crate::query::{Column, Query, Value};
+use crate::lake::{Codec, Error, FileSizing, Partition, PartitionLock, Rows, audit_time, hive_name};
+use crate::query::{Query, Value};
 
 /// Aimed size of a file in MiB, as far as `--output_files` allows.
 const TARGET_FILE_MB: u64 = 256;
@@ -30,6 +31,8 @@ pub(super) struct Run<'a> {
     pub audit: &'a Audit,
     /// The time by which a row without `ingest_ts` came.
     pub compacted_at: DateTime<Utc>,
+    /// Partitions that are compacted side by side.
+    pub at_once: usize,
 }
 
 /// A step that failed, and what that makes of the partition.
@@ -46,8 +49,8 @@ fn as_status<E: Into<JobError>>(status: Status) -> impl Fn(E) -> Failed {
 pub(super) struct Compacted {
     pub metrics: Metrics,
     pub failure: Option<JobError>,
-    /// Held until the audit is written.
-    pub lock: Option<Arc<PartitionLock>>,
+    /// Why the audit could not be written, if it could not.
+    pub unaudited: Option<JobError>,
 }
 
 impl Run<'_> {
@@ -85,7 +88,30 @@ impl Run<'_> {
         });
         metrics.processed_at_utc = audit_time(Utc::now());
         metrics.duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Compacted { metrics, failure, lock }
+        let unaudited = self.account(&metrics, failure.as_ref(), lock).await;
+        Compacted { metrics, failure, unaudited }
+    }
+
+    /// Writes the audit, then gives the lock back; why there is no audit, if there is none.
+    async fn account(
+        &self,
+        metrics: &Metrics,
+        failure: Option<&JobError>,
+        lock: Option<Arc<PartitionLock>>,
+    ) -> Option<JobError> {
+        let date = &metrics.target_date;
+        // A date that another run works on is that run's to account for.
+        let taken = failure.is_some_and(|error| error.code == Code::ConcurrentRunsExceeded);
+        let unaudited = if taken { None } else { self.audit.end(metrics).await.err() };
+        if let Some(error) = &unaudited {
+            self.context.warn(format!("the audit of {date} cannot be written: {}", error.chain()));
+        }
+        if let Some(lock) = lock
+            && let Err(error) = lock.release().await
+        {
+            self.context.warn(format!("the lock of {date} cannot be given back, it will expire: {}", error.chain()));
+        }
+        unaudited.map(JobError::from)
     }
 
     async fn replace(
@@ -96,13 +122,14 @@ impl Run<'_> {
         lock: &PartitionLock,
         metrics: &mut Metrics,
     ) -> Result<(), Failed> {
-        let query = Query::new(self.context).map_err(as_status(Status::ReadFailed))?;
+        let query = Query::beside(self.context, self.at_once).map_err(as_status(Status::ReadFailed))?;
         let may_lose_numbers = self.read(&query, input, metrics).await.map_err(as_status(Status::ReadFailed))?;
         let count = query.json("select count(*) as total from source", &[]).await;
         metrics.total_rows_in_source_partition = first(&count.map_err(as_status(Status::CountFailed))?, "total");
 
-        let (sql, columns) = self.gold(&query).await.map_err(as_status(Status::ReadFailed))?;
-        let rows = query.stream(&sql, &[], &columns).await.map_err(as_status(Status::ReadFailed))?;
+        let days = Days { date, late_before: self.late_before(date) };
+        let rows = self.gold(&query, may_lose_numbers).await.map_err(as_status(Status::ReadFailed))?;
+        let (rows, tally) = tallied(rows, days);
         let settings = WriteSettings {
             codec: Codec::Snappy,
             sizing: FileSizing { target_file_mb: TARGET_FILE_MB, files_max: self.settings.files_max },
@@ -118,9 +145,8 @@ impl Run<'_> {
         metrics.output_files = success.files.len() as u64;
         metrics.output_bytes = success.bytes();
         metrics.rows_after_dedup = success.rows.unwrap_or_default();
-        self.count(&query, date, partition, &success, may_lose_numbers, metrics)
-            .await
-            .map_err(as_status(Status::CountFailed))
+        self.count(*tally.lock(), metrics);
+        Ok(())
     }
 
     /// Registers the input as gold's types; whether a number can be lost on the way.
@@ -135,54 +161,44 @@ impl Run<'_> {
         Ok(plan.may_lose_numbers)
     }
 
-    async fn gold(&self, query: &Query) -> Result<(String, Vec<Column>), JobError> {
+    /// The rows of the partition, with [`LOST`] as their last column if they can have lost numbers.
+    async fn gold(&self, query: &Query, may_lose_numbers: bool) -> Result<Rows, JobError> {
         let mut columns = gold();
-        let Some(dimension) = self.dimension else { return Ok((plan::gold(None), columns)) };
-        let (added, join) = dimension.register(query).await?;
-        columns.extend(dimension.columns.iter().cloned());
-        Ok((plan::gold(Some((&added, &join))), columns))
+        let dimension = match self.dimension {
+            Some(dimension) => {
+                columns.extend(dimension.columns.iter().cloned());
+                Some(dimension.register(query).await?)
+            }
+            None => None,
+        };
+        if may_lose_numbers {
+            columns.push(LOST);
+        }
+        let dimension = dimension.as_ref().map(|(added, join)| (added.as_str(), join.as_str()));
+        query.stream(&plan::gold(dimension, may_lose_numbers), &[], &columns).await
+    }
+
+    /// The first day that is not late.
+    fn late_before(&self, date: NaiveDate) -> NaiveDate {
+        let days = self.settings.watermark_days.map(|days| chrono::Days::new(days.into()));
+        days.and_then(|days| date.checked_sub_days(days)).unwrap_or(date)
     }
 
     /// The counts of the published rows.
-    async fn count(
-        &self,
-        query: &Query,
-        date: NaiveDate,
-        partition: &Partition,
-        success: &Success,
-        may_lose_numbers: bool,
-        metrics: &mut Metrics,
-    ) -> Result<(), JobError> {
-        let names: Vec<String> = success.files.iter().map(|file| file.name.clone()).collect();
-        query.parquet("gold", &partition.folder(), &names, Some(&gold())).await?;
-        let days = self.settings.watermark_days;
-        let late_before = days.and_then(|days| date.checked_sub_days(Days::new(days.into()))).unwrap_or(date);
-        let parameters = [("date", Value::from(date)), ("late_before", Value::from(late_before))];
-        let counts = query.json(plan::METRICS, &parameters).await?;
-        metrics.rows_after_dedup = first(&counts, "rows_after_dedup");
-        metrics.null_transaction_id = first(&counts, "null_transaction_id");
-        metrics.null_timestamp = first(&counts, "null_timestamp");
-        metrics.null_store = first(&counts, "null_store");
-        metrics.dq_balance_issues = first(&counts, "dq_balance_issues");
-        metrics.rows_outside_date = first(&counts, "rows_outside_date");
-        metrics.late_rows = days.map(|_| first(&counts, "late_rows"));
+    fn count(&self, tally: Tally, metrics: &mut Metrics) {
+        metrics.null_transaction_id = tally.null_transaction_id;
+        metrics.null_timestamp = tally.null_timestamp;
+        metrics.null_store = tally.null_store;
+        metrics.dq_balance_issues = tally.dq_balance_issues;
+        metrics.rows_outside_date = tally.rows_outside_date;
+        metrics.late_rows = self.settings.watermark_days.map(|_| tally.late_rows);
+        metrics.numeric_parse_failures = tally.numeric_parse_failures;
         let total = metrics.total_rows_in_source_partition;
         metrics.duplicate_rows_removed = total.saturating_sub(metrics.rows_after_dedup);
-        // Which rows stay is found out again only if any row at all has lost a number: it is the larger part of the work.
-        if may_lose_numbers && lost_numbers(query, "normalised").await? > 0 {
-            metrics.numeric_parse_failures = lost_numbers(query, "deduplicated").await?;
-        }
         if !metrics.missing_columns.is_empty() {
             metrics.warnings.push(format!("missing_columns:{}", metrics.missing_columns.join(",")));
         }
-        Ok(())
     }
-}
-
-/// How many numbers the rows of a table have lost on the way from what the files say.
-async fn lost_numbers(query: &Query, table: &str) -> Result<u64, JobError> {
-    let lost = query.json(&format!("select sum(parse_failures) as lost from {table}"), &[]).await?;
-    Ok(first(&lost, "lost"))
 }
 
 /// A count of the first row; 0 if it is null.

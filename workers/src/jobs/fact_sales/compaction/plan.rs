@@ -13,8 +13,6 @@ pub(super) const HASHED: &str = include_str!("../sql/hashed.sql");
 /// Keeps one row per transaction; takes the parameter `compacted_at`.
 pub(super) const DEDUPLICATED: &str = include_str!("../sql/deduplicated.sql");
 const GOLD: &str = include_str!("../sql/gold.sql");
-/// Counts for the audit; takes `date` and `late_before`.
-pub(super) const METRICS: &str = include_str!("../sql/metrics.sql");
 
 /// The largest finite float64: what is larger is infinite or not a number, in the order both engines have.
 const LARGEST: &str = "1.7976931348623157e308";
@@ -118,10 +116,14 @@ pub(super) fn null(kind: Kind) -> String {
     format!("cast(null as {name})")
 }
 
-/// The gold partition, with the columns of a dimension if there is one: `, d.a as a` and ` left join …`.
-pub(super) fn gold(dimension: Option<(&str, &str)>) -> String {
+/// The gold partition, with the columns of a dimension if there is one (`, d.a as a` and ` left join …`), and with what numbers
+/// its rows have lost, if they can have.
+pub(super) fn gold(dimension: Option<(&str, &str)>, may_lose_numbers: bool) -> String {
     let (columns, join) = dimension.unwrap_or_default();
-    GOLD.replace("{{dimension_columns}}", columns).replace("{{dimension_join}}", join)
+    let lost = if may_lose_numbers { ",\n    g.parse_failures" } else { "" };
+    GOLD.replace("{{dimension_columns}}", columns)
+        .replace("{{dimension_join}}", join)
+        .replace("{{parse_failures}}", lost)
 }
 
 #[cfg(test)]
@@ -138,7 +140,7 @@ mod tests {
             assert_eq!(plan.may_lose_numbers, matches!(kind, Kind::Text | Kind::Float64), "{kind:?}");
         }
         assert_eq!(normalised(&[]).missing.len(), PROCESSED.len());
-        let gold = gold(None);
+        let gold = gold(None, true);
         assert!(!gold.contains("{{") && gold.contains("from deduplicated g\norder by"), "{gold}");
     }
 

@@ -1,4 +1,5 @@
--- A gold partition, in its order. What stands in double braces is empty without a dimension.
+-- A gold partition, in its order. What stands in double braces is empty without a dimension, or where no
+-- number can be lost.
 select
     g.transaction_id,
     g.store_id,
@@ -13,6 +14,6 @@ select
     g.ingest_run_id,
     g.source_file,
     g.ingest_ts,
-    g.row_hash{{dimension_columns}}
+    g.row_hash{{dimension_columns}}{{parse_failures}}
 from deduplicated g{{dimension_join}}
 order by g.transaction_id asc nulls last, g.tie asc nulls last

@@ -10,18 +10,16 @@ select
 from (
     select
         n.*,
-        -- None of the parts is null: concat_ws would leave it out.
-        md5(concat_ws(
-            '||',
-            coalesce(n.store_id, ''),
-            coalesce(sw_text_ts(n.timestamp), ''),
-            coalesce(n.item_id, ''),
-            coalesce(n.item_category, ''),
-            coalesce(cast(n.quantity as string), ''),
-            coalesce(sw_text_f64(n.unit_price), ''),
-            coalesce(sw_text_f64(n.revenue), ''),
-            coalesce(n.payment_method, ''),
-            coalesce(n.customer_id, '')
-        )) as row_hash
+        sw_row_hash(
+            n.store_id,
+            sw_text_ts(n.timestamp),
+            n.item_id,
+            n.item_category,
+            cast(n.quantity as string),
+            sw_text_f64(n.unit_price),
+            sw_text_f64(n.revenue),
+            n.payment_method,
+            n.customer_id
+        ) as row_hash
     from normalised n
 ) h
