@@ -71,7 +71,7 @@ impl ParquetFile {
         let properties = WriterProperties::builder()
             .set_compression(Compression::LZ4_RAW)
             .set_dictionary_enabled(false)
-            .set_statistics_enabled(EnabledStatistics::Chunk)
+            .set_statistics_enabled(EnabledStatistics::None)
             .set_max_row_group_row_count(Some(KEPT_ROW_GROUP_ROWS))
             .set_max_row_group_bytes(Some(KEPT_ROW_GROUP_BYTES))
             .build();

@@ -4,7 +4,7 @@ use super::super::table::{ORDER_ITEMS, ORDERS, PRODUCTS, Source};
 use super::super::window::Window;
 use crate::job::{Code, JobError};
 use crate::lake::delta::Delta;
-use crate::query::{Query, Value, memory_bytes};
+use crate::query::{Kind, Query, Value, memory_bytes};
 
 /// What an order takes in a join, about.
 const ORDER_BYTES: u64 = 100;
@@ -14,16 +14,18 @@ struct Wanted {
     name: &'static str,
     /// How it is read; `{}` is the column.
     reading: &'static str,
+    /// Whether an integer is read as it is.
+    keeps_int: bool,
     /// What stands for it where the table has no such column; `None`: the table is refused.
     absent: Option<&'static str>,
 }
 
 const fn required(name: &'static str, reading: &'static str) -> Wanted {
-    Wanted { name, reading, absent: None }
+    Wanted { name, reading, keeps_int: false, absent: None }
 }
 
 const fn optional(name: &'static str, reading: &'static str, absent: &'static str) -> Wanted {
-    Wanted { name, reading, absent: Some(absent) }
+    Wanted { name, reading, keeps_int: false, absent: Some(absent) }
 }
 
 /// Keys that are numbers in one table and text in another are compared as text.
@@ -46,7 +48,8 @@ const ORDER_COLUMNS: &[Wanted] = &[
 ];
 
 const ITEM_COLUMNS: &[Wanted] = &[
-    required("id", AS_TEXT),
+    // Nothing else refers to it, so it need not be text.
+    Wanted { keeps_int: true, ..required("id", AS_TEXT) },
     required("order_id", AS_TEXT),
     required("product_id", AS_INT),
     optional("days_since_prior_order", AS_INT, NO_INT),
@@ -94,10 +97,11 @@ pub(super) async fn register(query: &Query, source: &Source, table: &Delta) -> R
     let mut selected = Vec::new();
     for column in wanted(source) {
         let name = column.name;
-        match (found.iter().any(|found| found.name == name), column.absent) {
-            (true, _) => selected.push(format!("{} as {name}", column.reading.replace("{}", name))),
-            (false, Some(null)) => selected.push(format!("{null} as {name}")),
-            (false, None) => missing.push(name),
+        match (found.iter().find(|found| found.name == name), column.absent) {
+            (Some(found), _) if column.keeps_int && found.kind == Kind::Int32 => selected.push(name.to_owned()),
+            (Some(_), _) => selected.push(format!("{} as {name}", column.reading.replace("{}", name))),
+            (None, Some(null)) => selected.push(format!("{null} as {name}")),
+            (None, None) => missing.push(name),
         }
     }
     if !missing.is_empty() {
@@ -118,8 +122,7 @@ pub(super) async fn register(query: &Query, source: &Source, table: &Delta) -> R
     query.view(source.name, &format!("select {} from {raw}", selected.join(", ")), &[]).await
 }
 
-/// Makes the window's rows known: `order_window`, then, where items are read, `item_scope`, and with products `order_sold` and
-/// `item_sold`.
+/// Makes the window's rows known: `order_window`, then, where items are read, `item_scope`, and with products `order_sold`.
 /// The session to go on with, and the number of orders in the window.
 ///
 /// # Errors
@@ -140,7 +143,6 @@ pub(super) async fn register_window(
         query.keep("item_scope", include_str!("../sql/gold/item_scope.sql"), &parameters).await?;
         if reads(&PRODUCTS) {
             query.keep("order_sold", include_str!("../sql/gold/order_sold.sql"), &[]).await?;
-            query.view("item_sold", include_str!("../sql/gold/item_sold.sql"), &[]).await?;
         }
     }
     Ok((query, orders))

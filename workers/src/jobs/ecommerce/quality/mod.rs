@@ -15,7 +15,7 @@ use super::gold::GoldJob;
 use super::table::{ORDER_ITEMS, PRODUCTS, columns};
 use super::window::Window;
 use crate::job::{JobError, QualityStatus};
-use crate::query::{Query, Value};
+use crate::query::{Kind, Query, Value};
 use check::Check;
 pub(super) use report::Report;
 
@@ -73,7 +73,8 @@ pub(super) async fn judge(query: &Query, facts: &Facts<'_>, parameters: &[(&str,
     checks.extend(input::orders(&orders));
     checks.push(input::freshness(&orders, facts));
     if job.reads(&ORDER_ITEMS) {
-        let items = first(include_str!("../sql/check/items.sql")).await?;
+        let items = query.json(&items_statement(query).await?, parameters).await?;
+        let items = Counts(items.into_iter().next().unwrap_or_default());
         let products = match job.reads(&PRODUCTS) {
             true => Some(first(include_str!("../sql/check/products.sql")).await?),
             false => None,
@@ -99,6 +100,17 @@ pub(super) async fn judge(query: &Query, facts: &Facts<'_>, parameters: &[(&str,
     };
     checks.push(trend::rows(&rows, facts.stored));
     Ok(Report::new(job.table.name, facts.window.to, checks))
+}
+
+/// The statement about items: ids that are integers are counted in little memory, others by sorting them out.
+async fn items_statement(query: &Query) -> Result<String, JobError> {
+    let columns = query.columns("item_scope").await?;
+    let is_int = columns.iter().any(|column| column.name == "id" && column.kind == Kind::Int32);
+    let distinct = match is_int {
+        true => "sw_distinct(id)",
+        false => "(select count(id) from (select id from item_scope group by id) as k)",
+    };
+    Ok(include_str!("../sql/check/items.sql").replace("{{distinct_ids}}", distinct))
 }
 
 /// Names, order and types of the computed columns.

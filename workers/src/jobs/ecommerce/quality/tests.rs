@@ -148,11 +148,10 @@ async fn world(result: &str) -> (tempfile::TempDir, Query) {
     let place = tempfile::tempdir().unwrap();
     let lake = Lake::at(place.path().to_str().unwrap()).unwrap();
     let query = Query::new(&JobContext::detached(lake, "run-1")).unwrap();
-    let orders = "select * from (values ('1', 7, 30.0, date '2025-04-15'), ('2', 8, 10.5, date '2025-04-15')) \
-                  as t(order_id, user_id, total_amount, date)";
-    let items = "select * from (values ('a', '1', 1, true, date '2025-04-15', true, date '2025-04-15'), \
-                 ('b', '2', 2, false, date '2025-04-15', true, date '2025-04-15')) \
-                 as t(id, order_id, product_id, reordered, date, in_window, order_date)";
+    let orders = "select * from (values (1, '1', 7, 30.0, date '2025-04-15'), (2, '2', 8, 10.5, date '2025-04-15')) \
+                  as t(order_no, order_id, user_id, total_amount, date)";
+    let items = "select t.*, cast(null as string) as stranger from (values ('a', 1, 1, true, false), ('b', 2, 2, false, false)) \
+                 as t(id, order_no, product_id, reordered, is_misdated)";
     let products = "select * from (values (1), (2)) as t(product_id)";
     for (name, statement) in [
         ("orders", orders),

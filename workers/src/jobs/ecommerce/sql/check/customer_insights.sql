@@ -1,6 +1,6 @@
 select
     count(*) as rows,
-    count(distinct user_id) as keys,
+    sw_distinct(user_id) as keys,
     coalesce(sum(total_spend), 0.0) as total_sales,
     count(case when order_count < 1 or abs(avg_order_value - total_spend / order_count) > 0.01 then 1 end)
         as wrong_averages,
@@ -9,5 +9,5 @@ select
             'Champions', 'Loyal Customers', 'Potential Loyalists', 'At Risk', 'Needs Attention', 'Lost'
         ) then 1 end) as out_of_bounds,
     (select coalesce(sum(total_amount), 0.0) from order_window where user_id is not null) as expected_sales,
-    (select count(distinct user_id) from order_window) as expected_rows
+    (select sw_distinct(user_id) from order_window) as expected_rows
 from result

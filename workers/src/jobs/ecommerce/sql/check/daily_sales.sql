@@ -1,6 +1,6 @@
 -- The result beside a second count of its orders.
 with recomputed as (
-    select date, sum(coalesce(total_amount, 0.0)) as total, count(distinct order_id) as orders from order_window group by date
+    select date, sum(coalesce(total_amount, 0.0)) as total, sw_distinct(order_no) as orders from order_window group by date
 )
 select
     count(r.date) as rows,

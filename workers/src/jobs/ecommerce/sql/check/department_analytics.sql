@@ -10,11 +10,12 @@ select
     (
         select coalesce(sum(o.total_amount), 0.0)
         from order_window as o
-        where o.order_id in (select s.order_id from order_sold as s)
+        where o.order_no in (select s.order_no from order_sold as s)
     ) as expected_sales,
     (
-        select count(distinct i.product_id)
-        from item_scope as i where i.in_window and i.product_id in (select product_id from products)
+        select sw_distinct(i.product_id)
+        from item_scope as i
+        where i.order_no is not null and i.product_id in (select product_id from products)
     ) as expected_products,
     (select coalesce(sum(total_amount), 0.0) from order_window) as daily_sales
 from result

@@ -1,6 +1,6 @@
 select
     count(*) as rows,
-    count(distinct product_id) as keys,
+    sw_distinct(product_id) as keys,
     coalesce(sum(total_sales), 0.0) as total_sales,
     coalesce(sum(total_quantity), 0) as total_quantity,
     count(case when total_quantity < 1 or reorder_rate < 0 or reorder_rate > 1 or reorder_rate is null then 1 end)
@@ -8,9 +8,11 @@ select
     (
         select coalesce(sum(o.total_amount), 0.0)
         from order_window as o
-        where o.order_id in (select s.order_id from order_sold as s)
+        where o.order_no in (select s.order_no from order_sold as s)
     ) as expected_sales,
     (
-        select count(*) from item_scope as i where i.in_window and i.product_id in (select product_id from products)
+        select count(*)
+        from item_scope as i
+        where i.order_no is not null and i.product_id in (select product_id from products)
     ) as expected_quantity
 from result

@@ -1,15 +1,15 @@
--- Sums are decimal, so that they do not depend on the order of the rows.
+-- Sums are decimal, so that they do not depend on the order of the rows. That orders have ids of their own is checked.
 with sold as (
     select
         date,
         sw_round(coalesce(cast(sum(try_cast(total_amount as decimal(28, 12))) as double), 0.0), 2) as total_sales,
-        count(distinct order_id) as order_count,
-        count(distinct user_id) as unique_customers
+        count(order_id) as order_count,
+        sw_distinct(user_id) as unique_customers
     from order_window
     group by date
 ),
 carried as (
-    select order_date as date, count(*) as items from item_scope where in_window group by order_date
+    select order_date as date, count(*) as items from item_scope where order_no is not null group by order_date
 )
 select
     s.date,

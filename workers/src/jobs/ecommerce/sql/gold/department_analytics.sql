@@ -4,12 +4,14 @@ select
     sw_round(total_sales / nullif(order_count, 0), 2) as avg_order_value
 from (
     select
-        case when count(distinct department_id) = 1 then max(department_id) end as department_id,
-        coalesce(department, 'Unknown') as department,
-        sw_round(coalesce(cast(sum(try_cast(share as decimal(28, 12))) as double), 0.0), 2) as total_sales,
-        cast(count(distinct product_id) as int) as product_count,
-        cast(count(distinct user_id) as int) as customer_count,
-        cast(count(distinct order_id) as int) as order_count
-    from item_sold
-    group by coalesce(department, 'Unknown')
+        case when sw_distinct(p.department_id) = 1 then max(p.department_id) end as department_id,
+        coalesce(p.department, 'Unknown') as department,
+        sw_round(coalesce(cast(sum(try_cast(n.share as decimal(28, 12))) as double), 0.0), 2) as total_sales,
+        cast(sw_distinct(i.product_id) as int) as product_count,
+        cast(sw_distinct(n.user_id) as int) as customer_count,
+        cast(sw_distinct(n.order_no) as int) as order_count
+    from item_scope as i
+    join products as p on p.product_id = i.product_id
+    join order_sold as n on n.order_no = i.order_no
+    group by coalesce(p.department, 'Unknown')
 ) as d
