@@ -6,6 +6,7 @@
 //! has ([`write`]). What this module does not do: decide the rows; that is [`crate::query`]'s part.
 
 mod changes;
+mod encode;
 #[cfg(feature = "spark")]
 mod files;
 mod maintain;
@@ -339,5 +340,7 @@ fn is_taken(error: &DeltaTableError) -> bool {
     )
 }
 
+#[cfg(test)]
+mod encode_tests;
 #[cfg(test)]
 mod tests;

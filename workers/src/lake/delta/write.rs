@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::num::NonZeroU64;
 
 use chrono::Utc;
-use deltalake::datafile::writer::{DeltaWriter, WriterConfig};
+use deltalake::datafile::writer::WriterConfig;
 use deltalake::kernel::transaction::{CommitBuilder, CommitProperties, TableReference};
 use deltalake::kernel::{Action, Add, Transaction};
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use deltalake::table::config::TablePropertiesExt;
 use serde_json::Value;
 
+use super::encode::{Encoders, Target};
 use super::{Delta, File, is_taken};
 use crate::lake::parquet_file::writer_properties;
 use crate::lake::{Codec, Error, Rows};
@@ -106,52 +107,48 @@ impl Delta {
 
     /// Writes data files that no version refers to yet.
     async fn write_files(&self, mut rows: Rows) -> Result<(Vec<Add>, u64), Error> {
+        let partition_by = self.partition_columns()?;
+        let place = |name: &String| self.columns.iter().position(|column| column.name == name.as_str());
+        let places = partition_by.iter().filter_map(place).collect();
         let config = WriterConfig::new(
             rows.schema(),
-            self.partition_columns()?,
+            partition_by,
             Some(writer_properties(Codec::Snappy)),
             NonZeroU64::new(TARGET_FILE_BYTES),
             None,
             self.snapshot()?.table_config().num_indexed_cols(),
             None,
         );
-        let writer = || DeltaWriter::new(self.table.object_store(), config.clone());
         let allowed = crate::query::memory_bytes().map_err(|error| Error::Configuration {
             name: crate::query::MEMORY_VARIABLE.to_owned(),
             reason: error.message,
         })?;
-        let mut open = writer();
         let uri = self.uri();
-        let (mut count, mut held, mut adds) = (0, 0, Vec::new());
+        let target = Target { store: self.table.object_store(), config, uri: uri.clone() };
+        let mut encoders = Encoders::start(&target, &rows.schema(), places, allowed)?;
+        let mut count = 0;
         let written = loop {
             match rows.next(&uri).await {
                 Ok(Some(batch)) => {
+                    if count == 0 {
+                        tracing::info!(table.uri = %uri, "Writing rows to `{uri}`");
+                    }
                     count += batch.num_rows() as u64;
-                    held += batch.get_array_memory_size();
-                    if let Err(error) = open.write(&batch).await {
-                        break Err(self.failed("write", error));
+                    if let Err(error) = encoders.write(&batch).await {
+                        break Err(error);
                     }
                 }
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(error),
             }
-            // Every partition that has come has an open file, and what it holds is in memory until a row group is full.
-            if held > allowed {
-                held = 0;
-                match std::mem::replace(&mut open, writer()).close().await {
-                    Ok(files) => adds.extend(files),
-                    Err(error) => break Err(self.failed("write", error)),
-                }
-            }
         };
-        if let Err(error) = written {
-            if let Err(left) = open.abort().await {
-                tracing::warn!(table.uri = %uri, "Cannot take back unfinished files of `{uri}`: {left}");
+        match written {
+            Ok(()) => Ok((encoders.finish().await?, count)),
+            Err(error) => {
+                encoders.abort().await;
+                Err(error)
             }
-            return Err(error);
         }
-        adds.extend(open.close().await.map_err(|error| self.failed("write", error))?);
-        Ok((adds, count))
     }
 
     async fn commit(
