@@ -9,13 +9,18 @@ import sys
 
 LAUNCH = pathlib.Path(__file__).with_name("launch.py")
 
-# What stepwell publishes as plain files is durable before it is visible; so is what the others write.
+# What stepwell publishes is durable before it is visible; so is what the others write.
 PRELUDE = """
 import os
 def durable(path):
     file = os.open(path, os.O_RDONLY)
     os.fsync(file)
     os.close(file)
+def durable_table(folder):
+    for place, _, names in os.walk(folder):
+        for name in names:
+            durable(os.path.join(place, name))
+        durable(place)
 """
 
 

@@ -45,6 +45,7 @@ def write(rows, partition_by, sources):
                              layer=pl.lit("gold")).collect(engine="streaming")
     rows.write_delta(out, mode="overwrite", delta_write_options={
         "partition_by": partition_by, "writer_properties": WriterProperties(compression="SNAPPY", max_row_group_size=262144)})
+    durable_table(out)
 """
 
 # What the jobs count before they publish.
