@@ -38,7 +38,7 @@ pub use folder::Folder;
 pub use hidden::is_data;
 pub use location::Location;
 pub use lock::{LOCK_SECONDS, PartitionLock};
-pub(crate) use parquet_bounds::{check_footer, check_pages};
+pub(crate) use parquet_bounds::{ColumnPages, check_footer};
 pub(crate) use parquet_file::{ParquetFile, ParquetFileEnd};
 pub use partition::{PARTITION_VALUE_NULL, Partition, PartitionRead, PartitionState, Table, hive_name, hive_value};
 pub use rows::Rows;

@@ -1,9 +1,10 @@
 //! Scans that look at a Parquet file before they decode it.
 //!
 //! Every scan of a session's plans, over Parquet objects and Delta tables alike, gets readers that check the footer and
-//! the headers of the pages they hand on ([`check_footer`], [`check_pages`]). That costs no request: the bytes are on
-//! their way to the decoder anyway.
+//! the pages they hand on ([`check_footer`], [`ColumnPages`]). That costs no request: the bytes are on their way to the
+//! decoder anyway.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -27,7 +28,7 @@ use deltalake::parquet::file::metadata::ParquetMetaData;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use crate::lake::{Error, check_footer, check_pages};
+use crate::lake::{ColumnPages, Error, check_footer};
 
 /// The length of the footer, and the mark at the end.
 const TAIL_BYTES: u64 = 8;
@@ -113,20 +114,26 @@ impl BoundReader {
         Ok(footer)
     }
 
-    /// Looks at the pages in bytes that begin at one; others (indexes, filters) are passed on.
-    async fn check(&mut self, range: &Range<u64>, bytes: &[u8]) -> Result<()> {
+    /// Looks at the pages in bytes that begin at one; others (indexes, filters) are passed on. A dictionary and pages that
+    /// refer to it are asked for together.
+    async fn check(&mut self, ranges: &[Range<u64>], all: &[Bytes]) -> Result<()> {
         let footer = match &self.footer {
             Some(footer) => footer.clone(),
             None => self.footer(None).await?,
         };
-        let chunk = footer.row_groups().iter().flat_map(|group| group.columns()).find(|chunk| {
-            let (start, length) = chunk.byte_range();
-            start <= range.start && range.start < start.saturating_add(length)
-        });
-        match chunk {
-            Some(chunk) => check_pages(&self.uri, chunk, bytes).map_err(refused),
-            None => Ok(()),
+        let mut columns: HashMap<u64, ColumnPages<'_>> = HashMap::new();
+        for (range, bytes) in ranges.iter().zip(all) {
+            let chunk = footer.row_groups().iter().flat_map(|group| group.columns()).find(|chunk| {
+                let (start, length) = chunk.byte_range();
+                start <= range.start && range.start < start.saturating_add(length)
+            });
+            if let Some(chunk) = chunk {
+                let (start, _) = chunk.byte_range();
+                let pages = columns.entry(start).or_insert_with(|| ColumnPages::new(&self.uri, chunk));
+                pages.check(bytes).map_err(refused)?;
+            }
         }
+        Ok(())
     }
 }
 
@@ -172,7 +179,7 @@ impl AsyncFileReader for BoundReader {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes>> {
         async move {
             let bytes = self.inner.get_bytes(range.clone()).await?;
-            self.check(&range, &bytes).await?;
+            self.check(std::slice::from_ref(&range), std::slice::from_ref(&bytes)).await?;
             Ok(bytes)
         }
         .boxed()
@@ -181,9 +188,7 @@ impl AsyncFileReader for BoundReader {
     fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>>> {
         async move {
             let all = self.inner.get_byte_ranges(ranges.clone()).await?;
-            for (range, bytes) in ranges.iter().zip(&all) {
-                self.check(range, bytes).await?;
-            }
+            self.check(&ranges, &all).await?;
             Ok(all)
         }
         .boxed()

@@ -52,9 +52,14 @@ pub fn parquet_bombs(column: &'static str) -> Vec<(&'static str, Vec<u8>, &'stat
     let zeros = vec![0; 128 << 20];
     let zstd = zstd::encode_all(zeros.as_slice(), 3).unwrap();
     let gzip = gzip(&zeros[..8 << 20], 16);
+    let text = format!("optional binary {column} (UTF8);");
     let bombs = vec![
         ("rows", equal_rows(&[(column, Value::Number(7))], i32::MAX), "VALUES_EXPANSION_MAX"),
-        ("texts", equal_rows(&[(column, Value::Text(1 << 20))], 50_000), "ENTRIES_BYTES_MAX"),
+        ("texts", equal_rows(&[(column, Value::Text(1 << 20))], 50_000), "REPEATED_BYTES_MAX"),
+        ("entry", one_long_entry(column, 1 << 20, 50_000), "REPEATED_BYTES_MAX"),
+        ("prefixes", long_prefixes(column, 1 << 20, 50_000), "REPEATED_BYTES_MAX"),
+        ("lengths", file(&text, vec![more_lengths_than_values()]), "what its header says"),
+        ("pages", more_values_than_counted(column), "what the footer says"),
         ("claim", one_page(column, Compression::SNAPPY, i32::MAX, &[0xfe; 40]), "PAGE_EXPANSION_MAX"),
         ("zstd", one_page(column, Compression::ZSTD(Default::default()), 128 << 20, &zstd), "PAGE_EXPANSION_MAX"),
         ("gzip", one_page(column, Compression::GZIP(Default::default()), 90, &gzip), "what its header says"),
@@ -63,6 +68,92 @@ pub fn parquet_bombs(column: &'static str) -> Vec<(&'static str, Vec<u8>, &'stat
         assert!(bytes.len() < 2 << 20, "{name} is small: {} bytes", bytes.len());
     }
     bombs
+}
+
+/// A valid file of one column: almost all rows are the one long text among the 64 of its dictionary.
+pub fn one_long_entry(column: &str, length: usize, rows: i32) -> Vec<u8> {
+    let entry = |length: usize| [&u32::try_from(length).unwrap().to_le_bytes()[..], &vec![b'x'; length]].concat();
+    let dictionary = (0..64).flat_map(|index| if index == 40 { entry(length) } else { entry(1) }).collect::<Vec<u8>>();
+    let mut bytes = zstd_page(2, &dictionary, &[0x4c, 0x15, 0x80, 0x01, 0x15, 0x00, 0x00, 0x00]);
+    let dictionary = bytes.len();
+    // Indices of six bits: a run of entry 40, then the entries 0 to 7.
+    let indices = [vec![6], run(rows - 8, 40), vec![3, 0x40, 0x20, 0x0c, 0x44, 0x61, 0x1c]].concat();
+    let mut kind = vec![0x2c, 0x15];
+    data_page(&mut kind, rows, 8);
+    bytes.extend(zstd_page(0, &[all_there(rows), indices].concat(), &kind));
+    let codec = Compression::ZSTD(Default::default());
+    file(&format!("optional binary {column} (UTF8);"), vec![Chunk { bytes, dictionary, codec, values: rows }])
+}
+
+/// A valid file of one column: each text but the first is the one before it.
+pub fn long_prefixes(column: &str, length: usize, rows: i32) -> Vec<u8> {
+    let length = i64::try_from(length).unwrap();
+    let lengths = |first, others| delta(&[&[first][..], &vec![others; usize::try_from(rows - 1).unwrap()]].concat());
+    let text = vec![b'x'; usize::try_from(length).unwrap()];
+    let values = [all_there(rows), lengths(0, length), lengths(length, 0), text].concat();
+    let mut kind = vec![0x2c, 0x15];
+    data_page(&mut kind, rows, 7);
+    let chunk = Chunk {
+        bytes: zstd_page(0, &values, &kind),
+        dictionary: 0,
+        codec: Compression::ZSTD(Default::default()),
+        values: rows,
+    };
+    file(&format!("optional binary {column} (UTF8);"), vec![chunk])
+}
+
+/// A page of ten texts, for which two billion lengths of nothing come out of a few bytes.
+fn more_lengths_than_values() -> Chunk {
+    let count = u64::try_from(i32::MAX).unwrap();
+    // One block in one part, without a bit for any difference.
+    let lengths = [varint(1 << 31), varint(1), varint(count), vec![0, 0, 0]].concat();
+    let page = [all_there(10), lengths.clone(), lengths].concat();
+    let mut bytes = header(0, i32::try_from(page.len()).unwrap(), page.len());
+    bytes.extend([0x2c, 0x15]);
+    data_page(&mut bytes, 10, 7);
+    bytes.extend(page);
+    Chunk { bytes, dictionary: 0, codec: Compression::UNCOMPRESSED, values: 10 }
+}
+
+/// A file of one column of ten numbers, of which its page has two billion.
+fn more_values_than_counted(column: &str) -> Vec<u8> {
+    let chunk = Chunk { values: 10, ..equal(Value::Number(7), i32::MAX) };
+    file(&format!("optional int64 {column};"), vec![chunk])
+}
+
+/// A page of this kind, compressed; `kind` is the end of its header.
+fn zstd_page(page_type: i32, decoded: &[u8], kind: &[u8]) -> Vec<u8> {
+    let stored = zstd::encode_all(decoded, 3).unwrap();
+    [header(page_type, i32::try_from(decoded.len()).unwrap(), stored.len()), kind.to_vec(), stored].concat()
+}
+
+/// So many times one value.
+fn run(rows: i32, value: u8) -> Vec<u8> {
+    [varint(u64::try_from(rows).unwrap() << 1), vec![value]].concat()
+}
+
+/// The levels of rows without nulls.
+fn all_there(rows: i32) -> Vec<u8> {
+    let levels = run(rows, 1);
+    [&u32::try_from(levels.len()).unwrap().to_le_bytes()[..], &levels].concat()
+}
+
+/// Numbers as differences: 128 in a block of four parts, of 32 bits where they differ.
+fn delta(numbers: &[i64]) -> Vec<u8> {
+    let signed = |number: i64| varint(((number << 1) ^ (number >> 63)) as u64);
+    let mut bytes = [varint(128), varint(4), varint(numbers.len() as u64), signed(numbers[0])].concat();
+    let differences: Vec<i64> = numbers.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    for block in differences.chunks(128) {
+        let min = *block.iter().min().unwrap();
+        let is_equal = |part: usize| block.iter().skip(part * 32).take(32).all(|difference| *difference == min);
+        bytes.extend(signed(min));
+        bytes.extend((0..4).map(|part| if is_equal(part) { 0 } else { 32 }));
+        for part in (0..4).filter(|part| !is_equal(*part)) {
+            let numbers = (part * 32..part * 32 + 32).map(|at| block.get(at).map_or(0, |difference| difference - min));
+            bytes.extend(numbers.flat_map(|number| u32::try_from(number).unwrap().to_le_bytes()));
+        }
+    }
+    bytes
 }
 
 fn equal(value: Value, rows: i32) -> Chunk {
@@ -75,10 +166,8 @@ fn equal(value: Value, rows: i32) -> Chunk {
     bytes.extend([0x4c, 0x15, 0x02, 0x15, 0x00, 0x00, 0x00]);
     bytes.extend(entry);
     let dictionary = bytes.len();
-    let run = |value: u8| [varint(u64::try_from(rows).unwrap() << 1), vec![value]].concat();
-    // All are there; all are entry 0, in indices of one bit.
-    let levels = run(1);
-    let page = [&u32::try_from(levels.len()).unwrap().to_le_bytes()[..], &levels, &[1], &run(0)].concat();
+    // All are entry 0, in indices of one bit.
+    let page = [all_there(rows), vec![1], run(rows, 0)].concat();
     bytes.extend(header(0, i32::try_from(page.len()).unwrap(), page.len()));
     bytes.extend([0x2c, 0x15]);
     data_page(&mut bytes, rows, 8);

@@ -21,6 +21,8 @@ pub(super) struct PageHeader {
     pub values: u64,
     /// Whether it is a dictionary.
     pub is_dictionary: bool,
+    /// How the values of a data page are written.
+    pub encoding: Option<i64>,
     /// Of a page of version 2: the bytes before the compressed ones.
     pub levels_bytes: u64,
 }
@@ -40,6 +42,13 @@ const STRUCT: u8 = 12;
 
 const DICTIONARY_PAGE: i64 = 2;
 
+/// Encodings of data pages whose size says little about their values.
+pub(super) const PLAIN_DICTIONARY: i64 = 2;
+pub(super) const DELTA_BINARY_PACKED: i64 = 5;
+pub(super) const DELTA_LENGTH_BYTE_ARRAY: i64 = 6;
+pub(super) const DELTA_BYTE_ARRAY: i64 = 7;
+pub(super) const RLE_DICTIONARY: i64 = 8;
+
 /// The header at the beginning of `bytes`; `None` if there is none.
 pub(super) fn parse(bytes: &[u8]) -> Option<PageHeader> {
     let mut input = Input { bytes, at: 0 };
@@ -52,7 +61,7 @@ pub(super) fn parse(bytes: &[u8]) -> Option<PageHeader> {
             (2, I32) => decoded = Some(u64::try_from(input.zigzag()?).ok()?),
             (3, I32) => stored = Some(u64::try_from(input.zigzag()?).ok()?),
             // Data page, dictionary page, data page of version 2.
-            (5 | 7 | 8, STRUCT) => details(&mut input, &mut header, id == 8)?,
+            (5 | 7 | 8, STRUCT) => details(&mut input, &mut header, id)?,
             _ => input.skip(kind, 0)?,
         }
     }
@@ -60,11 +69,14 @@ pub(super) fn parse(bytes: &[u8]) -> Option<PageHeader> {
 }
 
 /// The header's part about the kind of page it is of.
-fn details(input: &mut Input<'_>, header: &mut PageHeader, is_version_2: bool) -> Option<()> {
+fn details(input: &mut Input<'_>, header: &mut PageHeader, part: i64) -> Option<()> {
+    let (is_dictionary, is_version_2) = (part == 7, part == 8);
     let mut last = 0;
     while let Some((id, kind)) = input.field(&mut last)? {
         match (id, kind) {
             (1, I32) => header.values = u64::try_from(input.zigzag()?).ok()?,
+            (2, I32) if !is_dictionary && !is_version_2 => header.encoding = Some(input.zigzag()?),
+            (4, I32) if is_version_2 => header.encoding = Some(input.zigzag()?),
             (5 | 6, I32) if is_version_2 => header.levels_bytes += u64::try_from(input.zigzag()?).ok()?,
             _ => input.skip(kind, 0)?,
         }
@@ -166,11 +178,17 @@ mod tests {
             stored_bytes: 40,
             values: 10,
             is_dictionary: false,
+            encoding: Some(0),
             levels_bytes: 0,
         };
         assert_eq!(header, expected);
         let dictionary = [0x15, 0x04, 0x15, 0x20, 0x15, 0x20, 0x4c, 0x15, 0x02, 0x15, 0, 0, 0];
         assert!(parse(&dictionary).is_some_and(|header| header.is_dictionary && header.values == 1));
+        // type = 3, sizes 16, data page of version 2 {values = 10, nulls, rows = 10, encoding = 7, levels of 2 and 1 bytes}.
+        let version_2 =
+            [0x15, 6, 0x15, 32, 0x15, 32, 0x5c, 0x15, 20, 0x15, 0, 0x15, 20, 0x15, 14, 0x15, 4, 0x15, 2, 0, 0];
+        let header = parse(&version_2).unwrap();
+        assert_eq!((header.values, header.encoding, header.levels_bytes), (10, Some(DELTA_BYTE_ARRAY), 3));
         let nested = [0x19_u8, 0xfc].repeat(40);
         for (bytes, why) in [
             (&data[..9], "cut off"),
