@@ -104,6 +104,13 @@ struct Input {
     used: Vec<bool>,
 }
 
+/// A value's place in its column.
+const VALUE_BYTES: usize = size_of::<Option<String>>();
+/// What the smallest text takes besides itself.
+const STRING_BYTES: usize = 16;
+/// Places that each column of a new date begins with, and the column itself.
+const DATE_VALUES: usize = 5;
+
 fn parse(uri: &str, name: &str, bytes: &[u8], table: &SilverTable, budget: &Budget) -> Result<Input, JobError> {
     let refuse = |reason: String| {
         JobError::new(Code::SchemaValidationFailed, format!("`{uri}` cannot be loaded: {reason}; nothing was written"))
@@ -124,13 +131,17 @@ fn parse(uri: &str, name: &str, bytes: &[u8], table: &SilverTable, budget: &Budg
     let mut input = Input { height: 0, dates: BTreeMap::new(), used: vec![false; columns.len()] };
     for record in reader.records() {
         let record = record.map_err(|error| refuse(error.to_string()))?;
-        budget.spend(uri, 1, (size_of::<Option<String>>() * columns.len() + record.as_slice().len()) as u64)?;
         let value = |at: Option<usize>| at.and_then(|at| record.get(at)).filter(|text| !is_null(text));
         let date = value(date_at)
             .and_then(parse_date)
             .map(|date| date.to_string())
             .or_else(|| value(newest_at).and_then(date_of))
             .unwrap_or_else(|| DATE_UNKNOWN.to_owned());
+        let mut row_bytes = (VALUE_BYTES + STRING_BYTES) * columns.len() + record.as_slice().len();
+        if !input.dates.contains_key(&date) {
+            row_bytes += DATE_VALUES * VALUE_BYTES * columns.len();
+        }
+        budget.spend(uri, 1, row_bytes as u64)?;
         let rows = input.dates.entry(date).or_insert_with(|| vec![Vec::new(); columns.len()]);
         for ((at, values), used) in columns.iter().zip(rows).zip(&mut input.used) {
             let value = value(*at).map(str::to_owned);

@@ -5,6 +5,7 @@ mod edge;
 mod figures;
 mod maintenance;
 mod processes;
+mod proportion;
 mod readers;
 mod stream;
 mod world;

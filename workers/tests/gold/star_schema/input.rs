@@ -1,7 +1,10 @@
 //! Input as it comes: missing, empty, void, typed, duplicated, without keys.
 
+use std::process::{Command, Stdio};
+
 use polars::prelude::{DataFrame, DataType, TimeUnit, df};
 use serde_json::{Value, json};
+use workers::job::JobResult;
 use workers::lake::{Codec, Lake, encode_parquet};
 
 use super::super::bomb::{gzip, gzip_of_a_long_line, parquet_bombs, within_mib};
@@ -226,6 +229,38 @@ async fn a_csv_file_that_cannot_be_loaded_is_named_with_its_line_and_silver_stay
         expect(&result, "SCHEMA_VALIDATION_FAILED", 1);
         assert!(result.message.contains(name) && result.message.contains(part), "{part}: {}", result.message);
         assert_eq!(names().await, before, "{part}");
+    }
+}
+
+#[tokio::test]
+async fn a_csv_file_whose_rows_fill_the_memory_is_refused_within_its_allowance() {
+    let day = |n: i64| chrono::NaiveDate::from_ymd_opt(1700, 1, 1).unwrap() + chrono::Duration::days(n);
+    let days: String = (0..100_000).map(|n| format!("E,{}\n", day(n))).collect();
+    for (name, rows) in [
+        ("equal rows", gzip("E,2024-12-26\n".repeat(100_000).as_bytes(), 40)),
+        ("a row for each day of three centuries", gzip(days.as_bytes(), 1)),
+    ] {
+        let bytes = [gzip(b"event_id,event_date\n", 1), rows].concat();
+        assert!(bytes.len() < 2 << 20, "{name}: {} bytes are small", bytes.len());
+        let (source, silver) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::write(source.path().join("events.csv.gz"), bytes).unwrap();
+        let job = Command::new(env!("CARGO_BIN_EXE_worker-under-test"))
+            .args(["job", "star-schema-silver-load"])
+            .arg(format!("--source={}", source.path().display()))
+            .arg(format!("--SILVER_BASE={}", silver.path().display()))
+            .env("STEPWELL_READ_MEMORY_MIB", "32")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let said = String::from_utf8(job.stdout).unwrap();
+        let result: JobResult = serde_json::from_str(said.lines().last().unwrap()).unwrap();
+        expect(&result, "SCHEMA_VALIDATION_FAILED", 1);
+        let part =
+            "events.csv.gz`: the memory that the rows up to here take, in MiB, exceeds STEPWELL_READ_MEMORY_MIB = 32";
+        assert!(result.message.contains(part), "{name}: {}", result.message);
+        let peak = result.metrics["peak_memory_bytes"].as_u64().unwrap();
+        assert!(peak < 200 << 20, "{name}: {peak} bytes");
+        assert_eq!(std::fs::read_dir(silver.path()).unwrap().count(), 0, "{name}: nothing was written");
     }
 }
 

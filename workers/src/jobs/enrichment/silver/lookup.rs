@@ -13,9 +13,10 @@ use flate2::read::MultiGzDecoder;
 use super::super::settings;
 use crate::job::{Code, JobContext, JobError};
 use crate::lake::Folder;
+use crate::lake::read::{BoundedCsv, Budget};
 use crate::query::{Column, Kind, Query, column};
 
-/// A lookup is held in memory: more text than this is no lookup.
+/// A lookup is held in memory, within the allowance of a read; and more text than this is no lookup.
 const LOOKUP_BYTES_MAX: u64 = 256 << 20;
 
 /// A lookup.
@@ -65,14 +66,19 @@ impl Lookups {
     /// Reads all four.
     ///
     /// # Errors
-    /// `SILVER_INPUT_MISSING` naming the files that are not there; `MISSING_COLUMNS` for a file without its key.
+    /// `SILVER_INPUT_MISSING` naming the files that are not there; `MISSING_COLUMNS` for a file without its key;
+    /// `SCHEMA_VALIDATION_FAILED` for one that is no CSV or too much for the memory.
     pub async fn read(context: &JobContext) -> Result<Lookups, JobError> {
         let folder = settings::folder(context, "lookup_path", "lookups")?;
+        let budget = Arc::new(Budget::from_env()?);
         let (mut tables, mut absent) = (Vec::new(), Vec::new());
         for lookup in &LOOKUPS {
             let name = context.arguments.text(lookup.file.0, lookup.file.1);
             match find(&folder, name).await? {
-                Some((uri, bytes)) => tables.push((lookup, rows(lookup, &uri, &bytes)?)),
+                Some((uri, bytes)) => {
+                    let budget = budget.clone();
+                    tables.push((lookup, context.blocking(move || rows(lookup, &uri, &bytes, &budget)).await?));
+                }
                 None => absent.push(folder.uri_of(name)),
             }
         }
@@ -95,37 +101,27 @@ impl Lookups {
     }
 }
 
-/// The file, or its `.gz`, decompressed.
+/// The file, or its `.gz`.
 async fn find(folder: &Folder, name: &str) -> Result<Option<(String, Bytes)>, JobError> {
-    if let Some(bytes) = folder.get_optional(name).await? {
-        let uri = folder.uri_of(name);
-        return Ok(Some(if name.ends_with(".gz") { inflate(uri, &bytes)? } else { (uri, bytes) }));
+    for name in [name.to_owned(), format!("{name}.gz")] {
+        if let Some(bytes) = folder.get_optional(&name).await? {
+            return Ok(Some((folder.uri_of(&name), bytes)));
+        }
     }
-    let name = format!("{name}.gz");
-    match folder.get_optional(&name).await? {
-        Some(bytes) => inflate(folder.uri_of(&name), &bytes).map(Some),
-        None => Ok(None),
-    }
-}
-
-fn inflate(uri: String, bytes: &[u8]) -> Result<(String, Bytes), JobError> {
-    let mut text = Vec::new();
-    let read = MultiGzDecoder::new(bytes).take(LOOKUP_BYTES_MAX + 1).read_to_end(&mut text);
-    match read {
-        Err(error) => Err(unreadable(&uri, &error.to_string())),
-        Ok(_) if text.len() as u64 > LOOKUP_BYTES_MAX => Err(unreadable(&uri, "it is larger than 256 MiB")),
-        Ok(_) => Ok((uri, text.into())),
-    }
+    Ok(None)
 }
 
 fn unreadable(uri: &str, why: &str) -> JobError {
     JobError::new(Code::SchemaValidationFailed, format!("lookup `{uri}` cannot be read as CSV: {why}; repair it"))
 }
 
-/// The declared columns as trimmed text; blank is null.
-fn rows(lookup: &Lookup, uri: &str, bytes: &[u8]) -> Result<RecordBatch, JobError> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let mut reader = csv::Reader::from_reader(bytes);
+/// The declared columns as trimmed text; blank is null. A byte order mark is passed over by the reader.
+fn rows(lookup: &Lookup, uri: &str, bytes: &[u8], budget: &Budget) -> Result<RecordBatch, JobError> {
+    /// What a cell takes besides its text: its end, and whether it is there; arrays grow by doubling.
+    const CELL_BYTES: usize = 10;
+    let text: Box<dyn Read + '_> =
+        if uri.ends_with(".gz") { Box::new(MultiGzDecoder::new(bytes)) } else { Box::new(bytes) };
+    let mut reader = csv::Reader::from_reader(BoundedCsv::new(text, LOOKUP_BYTES_MAX));
     let header = reader.headers().map_err(|error| unreadable(uri, &error.to_string()))?.clone();
     let place = |column: &Column| header.iter().position(|name| name.trim() == column.name);
     let places: Vec<Option<usize>> = lookup.columns.iter().map(place).collect();
@@ -136,6 +132,7 @@ fn rows(lookup: &Lookup, uri: &str, bytes: &[u8]) -> Result<RecordBatch, JobErro
     let mut builders: Vec<StringBuilder> = places.iter().map(|_| StringBuilder::new()).collect();
     for line in reader.records() {
         let line = line.map_err(|error| unreadable(uri, &error.to_string()))?;
+        budget.spend(uri, 1, (builders.len() * CELL_BYTES + line.as_slice().len()) as u64)?;
         for (builder, place) in builders.iter_mut().zip(&places) {
             let cell = place.and_then(|place| line.get(place)).map(str::trim).filter(|cell| !cell.is_empty());
             builder.append_option(cell);
@@ -151,10 +148,14 @@ fn rows(lookup: &Lookup, uri: &str, bytes: &[u8]) -> Result<RecordBatch, JobErro
 mod tests {
     use super::*;
 
+    fn read(lookup: usize, uri: &str, text: &[u8]) -> Result<RecordBatch, JobError> {
+        rows(&LOOKUPS[lookup], uri, text, &Budget::new(1))
+    }
+
     #[test]
     fn columns_are_found_by_name_and_blank_cells_are_null() {
         let text = b"\xef\xbb\xbfsubscription_type, monthly_cost,x\nYearly,299.99,1\nBasic, ,2\n";
-        let batch = rows(&LOOKUPS[2], "plans.csv", text).unwrap();
+        let batch = read(2, "plans.csv", text).unwrap();
         assert_eq!((batch.num_rows(), batch.num_columns()), (2, 4));
         assert_eq!(batch.column(1).null_count(), 1, "the blank cost");
         assert_eq!(batch.column(3).null_count(), 2, "the absent duration");
@@ -162,9 +163,16 @@ mod tests {
 
     #[test]
     fn a_lookup_that_is_none_is_refused_with_its_name() {
-        let no_key = rows(&LOOKUPS[0], "users.csv", b"a,b\n1,2\n").unwrap_err();
-        assert!(no_key.code == Code::MissingColumns && no_key.message.contains("`user_id`"), "{no_key}");
-        let ragged = rows(&LOOKUPS[0], "users.csv", b"user_id,b\n1,2,3\n").unwrap_err();
-        assert!(ragged.code == Code::SchemaValidationFailed && ragged.message.contains("users.csv"), "{ragged}");
+        let many = b"user_id\nU\n".repeat(20_000);
+        for (uri, text, code, part) in [
+            ("users.csv", &b"a,b\n1,2\n"[..], Code::MissingColumns, "`user_id`"),
+            ("users.csv", b"user_id,b\n1,2,3\n", Code::SchemaValidationFailed, "`users.csv`"),
+            ("users.csv.gz", b"user_id,b\n1,2\n", Code::SchemaValidationFailed, "`users.csv.gz`"),
+            ("users.csv", &many, Code::SchemaValidationFailed, "`users.csv`: the memory that the rows"),
+        ] {
+            let error = read(0, uri, text).unwrap_err();
+            assert_eq!(error.code, code, "{error}");
+            assert!(error.message.contains(part), "{error}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Silver: each raw file is appended to the Delta table once, in the columns of [`SILVER`], enriched by the lookups.
 //!
-//! A file is told by its content. It is read in pieces of at most [`PIECE_ROWS`] rows; a piece is one Delta commit that
-//! carries the transaction id (`enrichment_silver:<digest>`, number of the piece), so that a file that comes again, under
+//! A file is told by its content. It is read in pieces of at most [`PIECE_ROWS`] rows, fewer if they are long; a piece is
+//! one Delta commit that carries the transaction id (`enrichment_silver:<digest>`, number of the piece), so that a file that comes again, under
 //! whatever name, and an attempt after a crash append nothing twice.
 //!
 //! Source: pipelines.md 4.2.
@@ -53,6 +53,8 @@ const CATALOG_NAME: &str = "enrichment_silver";
 
 /// Rows joined and committed at once: some tens of megabytes. Part of what a transaction id means, so it never changes.
 const PIECE_ROWS: usize = 50_000;
+/// The text after which a piece is full however few its rows are; it never changes, either. One row may have a megabyte.
+const PIECE_TEXT_BYTES: usize = 64 << 20;
 
 fn start(context: &JobContext) -> BoxFuture<'_, Result<Finish, JobError>> {
     run(context).boxed()
@@ -113,7 +115,7 @@ impl Ingest<'_> {
         let done = self.table.transaction(&application).await?.unwrap_or(-1);
         let mut pieces = source.pieces();
         let mut records: Vec<Record> = Vec::new();
-        let (mut piece, mut added) = (0, 0);
+        let (mut piece, mut added, mut text_bytes) = (0, 0, 0);
         let (name, mut number) = (source.uri(), 0);
         while let Some(text) = pieces.next().await? {
             // Pieces are whole lines: what follows the last break is the end of the file.
@@ -123,14 +125,17 @@ impl Ingest<'_> {
                     continue;
                 }
                 match record::parse(line.strip_suffix(b"\n").unwrap_or(line)) {
-                    Ok(record) => records.push(record),
+                    Ok(record) => {
+                        records.push(record);
+                        text_bytes += line.len();
+                    }
                     Err((reason, kept)) => {
                         bad.add(&reason, &kept, Some(Place { file: &name, line: number })).await?;
                     }
                 }
-                if records.len() == PIECE_ROWS {
+                if records.len() == PIECE_ROWS || text_bytes >= PIECE_TEXT_BYTES {
                     added += self.piece(&application, piece, done, std::mem::take(&mut records)).await?;
-                    piece += 1;
+                    (piece, text_bytes) = (piece + 1, 0);
                 }
             }
         }
