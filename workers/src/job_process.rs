@@ -47,7 +47,7 @@ pub(crate) async fn serve(task: &Task<'_>, job: &str, spark: Option<&str>, _slot
     match &outcome {
         Outcome::Success { .. } => info!(job.name = job, "Job `{job}` succeeded"),
         Outcome::Failure(failure) => {
-            warn!(job.name = job, "Job `{job}` failed: {}: {}", failure.error, failure.message)
+            warn!(job.name = job, "Job `{job}` failed: {}", failure.said())
         }
         Outcome::Gone => info!(job.name = job, "Job `{job}` was ended: nobody waits for it any more"),
         Outcome::GivenBack => warn!(job.name = job, "Job `{job}` was ended because this worker stops"),
@@ -94,7 +94,7 @@ async fn run_attempts(
         if !failure.retryable || attempt > retries_max || task.worker.drain.is_cancelled() {
             return (outcome, report);
         }
-        let note = format!("[attempt {attempt} failed: {}: {}; running the job again]", failure.error, failure.message);
+        let note = format!("[attempt {attempt} failed: {}; running the job again]", failure.said());
         log.push("worker", &note);
         tokio::select! {
             () = tokio::time::sleep(RETRY_PAUSE) => {}

@@ -18,6 +18,7 @@ use std::process::ExitStatus;
 use serde_json::{Value, json};
 
 use crate::child::{Ended, Stopped};
+use crate::job::coded;
 
 /// The code of whatever has no code of its own (`pipelines.md` 6.1).
 pub(crate) const UNEXPECTED_ERROR: &str = "UNEXPECTED_ERROR";
@@ -61,10 +62,8 @@ impl Failure {
     /// A failure of a job, with its cause in the shape above.
     pub fn of_job(job: &str, error: &str, message: &str, result: Option<&Value>, last_lines: &[String]) -> Failure {
         let message = crate::client::first_chars(message, MESSAGE_CHARS_MAX);
-        // Some jobs' messages begin with their code, as pipelines of AWS Glue jobs expect of them.
-        let named = message.strip_prefix(error).is_some_and(|rest| rest.starts_with(':'));
         let mut cause = json!({
-            "errorMessage": if named { message.to_owned() } else { format!("{error}: {message}") },
+            "errorMessage": coded(error, message),
             "errorType": error,
             "jobName": job,
         });
@@ -85,6 +84,11 @@ impl Failure {
         }
         let retryable = RETRYABLE_CODES.contains(&error);
         Failure { error: error.to_owned(), message: message.to_owned(), cause: text, retryable }
+    }
+
+    /// Error and message, as a log says them.
+    pub fn said(&self) -> String {
+        coded(&self.error, &self.message)
     }
 
     /// A failure of a function, with its cause as Lambda writes it: `{"errorMessage", "errorType"}`.

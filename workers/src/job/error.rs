@@ -98,9 +98,16 @@ impl fmt::Display for Code {
     }
 }
 
+/// A message behind its code, for people. Some messages begin with their code, as pipelines of AWS Glue jobs expect of
+/// them: it is said once.
+pub(crate) fn coded(code: &str, message: &str) -> String {
+    let is_named = message.strip_prefix(code).is_some_and(|rest| rest.starts_with(':'));
+    if is_named { message.to_owned() } else { format!("{code}: {message}") }
+}
+
 /// A failure of a job or function: a code, and a message that names the thing and the remedy.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{code}: {message}")]
+#[error("{}", coded(.code.as_str(), .message))]
 pub struct JobError {
     /// The stable name.
     pub code: Code,
@@ -149,6 +156,18 @@ impl From<polars::error::PolarsError> for JobError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_code_is_said_once() {
+        for (message, shown) in [
+            ("12 % critical", "DQ_FAILED: 12 % critical"),
+            ("DQ_FAILED: 12 % critical", "DQ_FAILED: 12 % critical"),
+            ("DQ_FAILED_TWICE: no", "DQ_FAILED: DQ_FAILED_TWICE: no"),
+            ("", "DQ_FAILED: "),
+        ] {
+            assert_eq!(JobError::new(Code::DqFailed, message).to_string(), shown);
+        }
+    }
 
     #[test]
     fn only_transient_codes_are_retryable() {

@@ -19,6 +19,7 @@ pub use arguments::{Arguments, COMMON as COMMON_ARGUMENTS};
 #[cfg(test)]
 pub(crate) use context::test_context;
 pub use context::{Finish, JobContext};
+pub(crate) use error::coded;
 pub use error::{Code, JobError};
 pub use process::{Usage, main_job, usage};
 pub use quality::{QualityCheck, QualityStatus};

@@ -7,7 +7,7 @@ use futures::FutureExt;
 use uuid::Uuid;
 
 use super::context::Report;
-use super::{Arguments, Code, Finish, JobContext, JobDefinition, JobError, JobResult, JobStatus, usage};
+use super::{Arguments, Code, Finish, JobContext, JobDefinition, JobError, JobResult, JobStatus, coded, usage};
 use crate::lake::{Lake, audit_time};
 use crate::query;
 
@@ -116,9 +116,10 @@ fn finished(
         code: error.code.as_str().to_owned(),
         message: error.message,
     });
+    let said = coded(&code, &message);
     match status {
-        JobStatus::Failed => tracing::error!(job.name = name, "Job `{name}` failed with {code}: {message}"),
-        _ => tracing::info!(job.name = name, "Job `{name}` ended with {code}: {message}"),
+        JobStatus::Failed => tracing::error!(job.name = name, "Job `{name}` failed with {said}"),
+        _ => tracing::info!(job.name = name, "Job `{name}` ended with {said}"),
     }
     JobResult {
         job: name.to_owned(),
