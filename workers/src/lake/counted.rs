@@ -32,20 +32,51 @@ impl Counted {
         Counted { inner, crash, is_local }
     }
 
-    async fn settle(&self, location: &Path) -> Result<()> {
-        if self.is_local { sync(location).await } else { Ok(()) }
+    /// Called before a write to the place.
+    async fn expect(&self, location: &Path) -> Result<Option<Unsynced>> {
+        if !self.is_local {
+            return Ok(None);
+        }
+        let file = PathBuf::from("/").join(location.as_ref());
+        on_disk(move || Ok(Some(Unsynced::of(file, std::path::Path::is_dir)))).await
     }
 }
 
-/// Waits until a file and its name are on the disk.
-async fn sync(location: &Path) -> Result<()> {
-    let path = PathBuf::from("/").join(location.as_ref());
-    let synced = tokio::task::spawn_blocking(move || {
-        File::open(&path)?.sync_all()?;
-        path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
-    });
-    let synced = synced.await.map_err(std::io::Error::other).flatten();
-    synced.map_err(|error| object_store::Error::Generic { store: "lake", source: Box::new(error) })
+/// What a write leaves to be made durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Unsynced {
+    file: PathBuf,
+    /// The file's, and as far as they are new those that they are named in.
+    folders: Vec<PathBuf>,
+}
+
+impl Unsynced {
+    /// Of a file that is to be written. A folder that another writer makes at the same moment is the other's to sync.
+    fn of(file: PathBuf, exists: impl Fn(&std::path::Path) -> bool) -> Unsynced {
+        let mut folders = Vec::new();
+        for folder in file.ancestors().skip(1) {
+            folders.push(folder.to_owned());
+            if exists(folder) {
+                break;
+            }
+        }
+        Unsynced { file, folders }
+    }
+}
+
+/// Waits until a file and its name, and the names of the folders made for it, are on the disk.
+async fn settle(written: Option<Unsynced>) -> Result<()> {
+    let Some(Unsynced { file, folders }) = written else { return Ok(()) };
+    on_disk(move || {
+        File::open(&file)?.sync_all()?;
+        folders.iter().try_for_each(|folder| File::open(folder)?.sync_all())
+    })
+    .await
+}
+
+async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> std::io::Result<T> + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other).flatten();
+    done.map_err(|error| object_store::Error::Generic { store: "lake", source: Box::new(error) })
 }
 
 fn step(crash: &CrashPoint, action: &str, path: &Path) -> Result<()> {
@@ -64,15 +95,17 @@ impl fmt::Display for Counted {
 impl ObjectStore for Counted {
     async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
         step(&self.crash, "write", location)?;
+        let expected = self.expect(location).await?;
         let put = self.inner.put_opts(location, payload, opts).await?;
-        self.settle(location).await?;
+        settle(expected).await?;
         Ok(put)
     }
 
     async fn put_multipart_opts(&self, location: &Path, opts: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
+        let expected = self.expect(location).await?;
         let upload = self.inner.put_multipart_opts(location, opts).await?;
-        let (crash, location, is_local) = (self.crash.clone(), location.clone(), self.is_local);
-        Ok(Box::new(CountedUpload { upload, crash, location, is_local }))
+        let (crash, location) = (self.crash.clone(), location.clone());
+        Ok(Box::new(CountedUpload { upload, crash, location, expected }))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
@@ -107,14 +140,16 @@ impl ObjectStore for Counted {
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
         step(&self.crash, "copy to", to)?;
+        let expected = self.expect(to).await?;
         self.inner.copy_opts(from, to, options).await?;
-        self.settle(to).await
+        settle(expected).await
     }
 
     async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> Result<()> {
         step(&self.crash, "rename to", to)?;
+        let expected = self.expect(to).await?;
         self.inner.rename_opts(from, to, options).await?;
-        self.settle(to).await
+        settle(expected).await
     }
 }
 
@@ -124,7 +159,7 @@ struct CountedUpload {
     upload: Box<dyn MultipartUpload>,
     crash: Arc<CrashPoint>,
     location: Path,
-    is_local: bool,
+    expected: Option<Unsynced>,
 }
 
 #[async_trait]
@@ -136,13 +171,54 @@ impl MultipartUpload for CountedUpload {
     async fn complete(&mut self) -> Result<PutResult> {
         step(&self.crash, "write", &self.location)?;
         let put = self.upload.complete().await?;
-        if self.is_local {
-            sync(&self.location).await?;
-        }
+        settle(self.expected.clone()).await?;
         Ok(put)
     }
 
     async fn abort(&mut self) -> Result<()> {
         self.upload.abort().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::ObjectStoreExt;
+    use object_store::local::LocalFileSystem;
+
+    use super::*;
+
+    #[test]
+    fn new_folders_are_synced_and_the_one_they_are_named_in() {
+        for (there, folders) in [
+            (&["/", "/lake", "/lake/t", "/lake/t/ds=1"][..], &["/lake/t/ds=1"][..]),
+            (&["/", "/lake", "/lake/t"], &["/lake/t/ds=1", "/lake/t"]),
+            (&["/", "/lake"], &["/lake/t/ds=1", "/lake/t", "/lake"]),
+            (&["/"], &["/lake/t/ds=1", "/lake/t", "/lake", "/"]),
+        ] {
+            let found = Unsynced::of("/lake/t/ds=1/a.parquet".into(), |folder| there.iter().any(|it| folder == *it));
+            assert_eq!(found.folders, folders.iter().map(PathBuf::from).collect::<Vec<_>>(), "{there:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_write_has_made_is_known_before_it() {
+        let place = tempfile::tempdir().unwrap();
+        let root = Path::from_filesystem_path(place.path()).unwrap();
+        let store = Counted::new(Arc::new(LocalFileSystem::new()), Arc::new(CrashPoint::default()), true);
+        let file = root.clone().join("t").join("ds=1").join("a");
+        let folders = async || store.expect(&file).await.unwrap().unwrap().folders.len();
+        assert_eq!(folders().await, 3, "the partition, the table and what the table is in");
+        store.put(&file, PutPayload::from_static(b"x")).await.unwrap();
+        assert_eq!(folders().await, 1, "all are there now");
+        let mut upload = store.put_multipart(&root.clone().join("u").join("b")).await.unwrap();
+        upload.put_part(PutPayload::from_static(b"y")).await.unwrap();
+        upload.complete().await.unwrap();
+        store.copy(&file, &root.clone().join("v").join("c")).await.unwrap();
+        store.rename(&file, &root.clone().join("w").join("d")).await.unwrap();
+        for (name, bytes) in [("u/b", b"y"), ("v/c", b"x"), ("w/d", b"x")] {
+            assert_eq!(std::fs::read(place.path().join(name)).unwrap(), bytes, "{name}");
+        }
+        let elsewhere = Counted::new(store.inner.clone(), store.crash.clone(), false);
+        assert_eq!(elsewhere.expect(&file).await.unwrap(), None, "an object store makes durable what it takes");
     }
 }
