@@ -118,7 +118,8 @@ pub(super) async fn list(api: &Api, input: ListExecutionsInput) -> Result<ListEx
         Some(word) => word.parse().ok(),
         None => None,
     };
-    let filter = ExecutionFilter { state_machine_arn: Some(machine_arn), status, ..ExecutionFilter::default() };
+    let statuses = status.into_iter().collect();
+    let filter = ExecutionFilter { state_machine_arn: Some(machine_arn), statuses, ..ExecutionFilter::default() };
     let page = Page { token: input.next_token, limit };
     let executions = api.engine.store().list_executions(&filter, &page).await?;
     let item = |record: ExecutionRecord| ExecutionListItem {

@@ -243,7 +243,7 @@ pub(super) async fn delete(api: &Api, input: StateMachineArnInput) -> Result<Emp
 async fn abort_executions(api: &Api, machine_arn: &str) -> Result<(), ApiError> {
     let filter = store::ExecutionFilter {
         state_machine_arn: Some(machine_arn.to_owned()),
-        status: Some(store::ExecutionStatus::Running),
+        statuses: vec![store::ExecutionStatus::Running],
         ..store::ExecutionFilter::default()
     };
     loop {

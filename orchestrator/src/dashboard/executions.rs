@@ -28,8 +28,10 @@ const SEARCHED_MAX: usize = 2_000;
 /// The page's parameters.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Parameters {
-    /// `RUNNING`, `FAILED`, ...; anything else is all.
+    /// `RUNNING`, `FAILED`, ..., or several with commas between; anything else is all.
     pub status: Option<String>,
+    /// Only what ended within so many hours; anything but a number is any time.
+    pub hours: Option<String>,
     /// Only runs of this pipeline.
     pub pipeline: Option<String>,
     /// Only runs of this partition.
@@ -38,6 +40,16 @@ pub struct Parameters {
     pub q: Option<String>,
     /// The page behind this one.
     pub token: Option<String>,
+}
+
+impl Parameters {
+    fn statuses(&self) -> Vec<ExecutionStatus> {
+        self.status.iter().flat_map(|statuses| statuses.split(',')).filter_map(|status| status.parse().ok()).collect()
+    }
+
+    fn hours(&self) -> Option<u32> {
+        self.hours.as_deref()?.parse().ok()
+    }
 }
 
 /// An execution as a row.
@@ -127,7 +139,7 @@ pub async fn show(
         return Ok(Redirect::to(&execution_path(query)).into_response());
     }
     let now = dashboard.store.now().await?;
-    let (records, next) = find(&dashboard, &parameters, query).await?;
+    let (records, next) = find(&dashboard, &parameters, query, now).await?;
     let page: Html<String> = html(&Executions::new(&parameters, &records, next.as_deref(), now))?;
     Ok(page.into_response())
 }
@@ -136,11 +148,13 @@ async fn find(
     dashboard: &Dashboard,
     parameters: &Parameters,
     query: &str,
+    now: Timestamp,
 ) -> Result<(Vec<ExecutionRecord>, Option<String>), Problem> {
     let is_day = chrono::NaiveDate::parse_from_str(query, "%Y-%m-%d").is_ok();
     let filter = ExecutionFilter {
         state_machine_arn: None,
-        status: parameters.status.as_deref().and_then(|status| status.parse().ok()),
+        statuses: parameters.statuses(),
+        stopped_since: parameters.hours().map(|hours| now.plus_seconds(-3600 * i64::from(hours))),
         pipeline: parameters.pipeline.clone().filter(|name| !name.is_empty()),
         partition: parameters.ds.clone().filter(|ds| !ds.is_empty()).or_else(|| is_day.then(|| query.to_owned())),
     };
@@ -183,10 +197,11 @@ impl Executions {
     fn new(parameters: &Parameters, records: &[ExecutionRecord], next: Option<&str>, now: Timestamp) -> Self {
         let address = Address::new("/executions")
             .with("status", parameters.status.as_deref())
+            .with("hours", parameters.hours.as_deref())
             .with("pipeline", parameters.pipeline.as_deref())
             .with("ds", parameters.ds.as_deref())
             .with("q", parameters.q.as_deref());
-        let status: Option<ExecutionStatus> = parameters.status.as_deref().and_then(|status| status.parse().ok());
+        let statuses = parameters.statuses();
         let all = [
             None,
             Some(ExecutionStatus::Running),
@@ -200,14 +215,21 @@ impl Executions {
             .map(|wanted| Filter {
                 mark: wanted.map(Mark::from),
                 href: address.with("status", wanted.map(ExecutionStatus::as_str)).to_string(),
-                selected: wanted == status,
+                selected: wanted.map_or(statuses.is_empty(), |wanted| statuses.contains(&wanted)),
             })
             .collect();
-        let chips: Vec<Chip> = [("pipeline", &parameters.pipeline), ("ds", &parameters.ds), ("q", &parameters.q)]
+        let hours = parameters.hours().map(|hours| hours.to_string());
+        let given =
+            [("hours", &hours), ("pipeline", &parameters.pipeline), ("ds", &parameters.ds), ("q", &parameters.q)];
+        let chips: Vec<Chip> = given
             .into_iter()
             .filter_map(|(name, value)| {
                 let value = value.as_deref().filter(|value| !value.is_empty())?;
-                let label = if name == "q" { format!("“{value}”") } else { format!("{name} {value}") };
+                let label = match name {
+                    "hours" => format!("ended within {value} h"),
+                    "q" => format!("“{value}”"),
+                    name => format!("{name} {value}"),
+                };
                 Some(Chip { label, without: address.without(&[name]).to_string() })
             })
             .collect();
@@ -221,7 +243,7 @@ impl Executions {
             rows: records.iter().map(|record| ExecutionRow::new(record, now)).collect(),
             next: next.map(|token| address.with("token", Some(token)).to_string()),
             first: parameters.token.is_some().then(|| address.to_string()),
-            filtered: status.is_some() || narrowed,
+            filtered: !statuses.is_empty() || narrowed,
         }
     }
 }

@@ -28,6 +28,8 @@ const LATELY_MAX: u32 = 12;
 const UNSERVED_SECONDS: i64 = 30;
 /// Failures count for so long.
 const FAILED_HOURS: i64 = 24;
+/// The list of what the page counts as failed.
+const FAILED_LIST: &str = "/executions?status=FAILED,TIMED_OUT&hours=24";
 /// Letters of a failure's message.
 const MESSAGE_CHARS_MAX: usize = 300;
 /// Messages that are looked at.
@@ -137,7 +139,7 @@ async fn bad_executions(
         }
     }
     for status in [ExecutionStatus::Failed, ExecutionStatus::TimedOut] {
-        let filter = ExecutionFilter { status: Some(status), ..ExecutionFilter::default() };
+        let filter = ExecutionFilter { statuses: vec![status], ..ExecutionFilter::default() };
         let page = Page { token: None, limit: ATTENTION_MAX as u32 };
         let since = now.plus_seconds(-FAILED_HOURS * 3600);
         let others = store.list_executions(&filter, &page).await?.items;
@@ -240,7 +242,7 @@ fn tiles(facts: &OverviewFacts) -> Vec<Tile> {
             "/workers",
             waiting > 0 && facts.workers.is_empty(),
         ),
-        tile("failed 24 h", failed.to_string(), String::new(), "/executions?status=FAILED", failed > 0),
+        tile("failed 24 h", failed.to_string(), String::new(), FAILED_LIST, failed > 0),
         tile("alerts unsent", unsent.to_string(), String::new(), "/alarms", unsent > 0),
         tile(
             if facts.workers.len() == 1 { "worker" } else { "workers" },

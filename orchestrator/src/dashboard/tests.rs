@@ -255,6 +255,38 @@ async fn a_succeeded_execution_shows_graph_timeline_and_history() {
 }
 
 #[tokio::test]
+async fn the_count_of_failures_leads_to_just_these() {
+    let stage = Stage::new(sample::START).await;
+    stage.play("2025-09-02", bad).await;
+    stage.pass(23 * 3_600_000);
+    stage.play("2025-09-03", bad).await;
+    stage.play("2025-09-04", good).await;
+    let site = site(&stage);
+    let tile = |page: &str| {
+        let at = page.find("failed 24 h").unwrap();
+        let tile = &page[page[..at].rfind("<a ").unwrap()..at];
+        let href = tile.split("href=\"").nth(1).unwrap().split('"').next().unwrap().replace("&#38;", "&");
+        (tile.to_owned(), href.replace("&amp;", "&"))
+    };
+    for (pass_hours, failed) in [(0, &["2025-09-02", "2025-09-03"][..]), (2, &["2025-09-03"]), (23, &[])] {
+        stage.pass(pass_hours * 3_600_000);
+        let (count, href) = tile(&site.get("/").await);
+        assert!(count.contains(&format!(">{}<", failed.len())), "{count}");
+        let page = site.get(&href).await;
+        for day in ["2025-09-02", "2025-09-03", "2025-09-04"] {
+            let is_listed = part(&page, "list").contains(&format!(">{day}<"));
+            assert_eq!(is_listed, failed.contains(&day), "{pass_hours}: {day} of {failed:?}");
+        }
+        assert!(page.contains("ended within 24 h ✕"), "{href}: {page}");
+        assert_eq!(page.matches("aria-current=\"true\">").count(), 2, "both kinds of failure are chosen: {page}");
+    }
+    let all = site.get("/executions?status=FAILED%2CTIMED_OUT").await;
+    assert!(part(&all, "list").contains(">2025-09-02<") && !all.contains("ended within"), "{all}");
+    let refined = site.get("/executions?status=FAILED&hours=24").await;
+    assert!(refined.contains("<a class=\"chip on\" href=\"/executions?status=FAILED\" title=\"Remove"), "{refined}");
+}
+
+#[tokio::test]
 async fn lists_hold_what_they_should() {
     let stage = full_stage().await;
     let site = site(&stage);

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
 
-use super::{Error, HistoryQuery, Page, Paged, Result};
+use super::{Error, ExecutionFilter, HistoryQuery, Page, Paged, Result};
 
 /// What a page holds when its limit is 0. Source: `maxResults` of the Step Functions API.
 const ITEMS_DEFAULT: u32 = 100;
@@ -47,6 +47,16 @@ pub(super) fn cut<T>(mut items: Vec<T>, page: &Page, place: impl Fn(&T) -> Place
         URL_SAFE_NO_PAD.encode(format!("{}/{key}", at.millis()))
     });
     Paged { items, next }
+}
+
+/// What SQL says behind `status` for those of a filter; none if it wants any.
+pub(super) fn statuses(filter: &ExecutionFilter) -> Option<String> {
+    let literals: Vec<String> = filter.statuses.iter().map(|status| format!("'{}'", status.as_str())).collect();
+    match literals.as_slice() {
+        [] => None,
+        [one] => Some(format!("= {one}")),
+        several => Some(format!("in ({})", several.join(", "))),
+    }
 }
 
 /// The key of a place in a list of executions.

@@ -103,7 +103,7 @@ async fn every_page_can_be_read_in_both_widths_and_themes() {
         "/pipelines/star-schema",
         "/pipelines/ecommerce",
         "/executions",
-        "/executions?status=FAILED",
+        "/executions?status=FAILED,TIMED_OUT&hours=24",
         "/executions?q=nosuchthing",
         "/tables",
         "/alarms",

@@ -53,9 +53,10 @@ pub(super) async fn list(
     }
     let filter = ExecutionFilter {
         state_machine_arn: query.state_machine_arn,
-        status,
+        statuses: status.into_iter().collect(),
         pipeline: query.pipeline,
         partition: query.partition,
+        ..ExecutionFilter::default()
     };
     let page = Page { token: query.next_token, limit };
     let found = rest.engine.store().list_executions(&filter, &page).await?;

@@ -82,9 +82,13 @@ pub async fn lists_page_newest_first_and_filter(store: Shared) {
         new.pipeline = (n % 2 == 0).then(|| "sales".to_owned());
         new.partition = (n % 2 == 0).then(|| format!("2024-12-0{n}"));
         new.state_machine_arn = if n == 3 { other } else { MACHINE }.to_owned();
-        let ends = n == 5;
+        let ends = match n {
+            1 => Some((ExecutionStatus::TimedOut, 20)),
+            5 => Some((ExecutionStatus::Failed, 50)),
+            _ => None,
+        };
         made.push((new.started_at, new.id, new.name.clone()));
-        let end = ends.then(|| end(ExecutionStatus::Failed, 50));
+        let end = ends.map(|(status, at)| end(status, at));
         hold(&store, Commit { end, ..start(new) }).await;
     }
     made.sort_by_key(|(started_at, id, _)| std::cmp::Reverse((*started_at, id.to_string())));
@@ -101,14 +105,32 @@ pub async fn lists_page_newest_first_and_filter(store: Shared) {
     }
     let filters = [
         (ExecutionFilter { state_machine_arn: Some(other.into()), ..Default::default() }, vec!["x3"]),
-        (ExecutionFilter { status: Some(ExecutionStatus::Failed), ..Default::default() }, vec!["x5"]),
+        (ExecutionFilter { statuses: vec![ExecutionStatus::Failed], ..Default::default() }, vec!["x5"]),
+        (
+            ExecutionFilter {
+                statuses: vec![ExecutionStatus::Failed, ExecutionStatus::TimedOut],
+                stopped_since: Some(at(20)),
+                ..Default::default()
+            },
+            vec!["x5", "x1"],
+        ),
+        (ExecutionFilter { stopped_since: Some(at(21)), ..Default::default() }, vec!["x5"]),
+        (
+            ExecutionFilter {
+                statuses: vec![ExecutionStatus::Running, ExecutionStatus::TimedOut],
+                stopped_since: Some(at(20)),
+                ..Default::default()
+            },
+            vec!["x1"],
+        ),
         (ExecutionFilter { pipeline: Some("sales".into()), ..Default::default() }, vec!["x6", "x4", "x2", "x0"]),
         (
             ExecutionFilter {
                 pipeline: Some("sales".into()),
                 partition: Some("2024-12-04".into()),
-                status: Some(ExecutionStatus::Running),
+                statuses: vec![ExecutionStatus::Running],
                 state_machine_arn: Some(MACHINE.into()),
+                stopped_since: None,
             },
             vec!["x4"],
         ),

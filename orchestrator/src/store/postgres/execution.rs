@@ -104,9 +104,12 @@ pub(super) async fn list_executions(
     if let Some(arn) = &filter.state_machine_arn {
         query.push(" and state_machine_arn = ").push_bind(text(arn));
     }
-    if let Some(status) = filter.status {
-        // A literal, so that the partial indexes are seen to fit.
-        query.push(" and status = '").push(status.as_str()).push("'");
+    if let Some(statuses) = page::statuses(filter) {
+        // Literals, so that the partial indexes are seen to fit.
+        query.push(" and status ").push(statuses);
+    }
+    if let Some(since) = filter.stopped_since {
+        query.push(" and stopped_at >= ").push_bind(instant(since));
     }
     if let Some(pipeline) = &filter.pipeline {
         query.push(" and pipeline = ").push_bind(text(pipeline));

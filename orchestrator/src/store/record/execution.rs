@@ -125,8 +125,10 @@ pub struct Recent {
 pub struct ExecutionFilter {
     /// Only of this machine.
     pub state_machine_arn: Option<String>,
-    /// Only in this status.
-    pub status: Option<ExecutionStatus>,
+    /// Only in one of these; in any if there is none.
+    pub statuses: Vec<ExecutionStatus>,
+    /// Only those that ended since.
+    pub stopped_since: Option<Timestamp>,
     /// Only runs of this pipeline.
     pub pipeline: Option<String>,
     /// Only runs of this partition.

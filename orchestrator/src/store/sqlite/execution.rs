@@ -121,13 +121,17 @@ pub(super) async fn list_executions(
     if let Some(arn) = &filter.state_machine_arn {
         query.push(" and state_machine_arn = ").push_bind(arn.clone());
     }
-    if let Some(status) = filter.status {
-        // A literal, so that the partial indexes are seen to fit.
-        query.push(" and status = '").push(status.as_str()).push("'");
-        if !matches!(status, ExecutionStatus::Running | ExecutionStatus::Succeeded) {
+    if let Some(statuses) = page::statuses(filter) {
+        // Literals, so that the partial indexes are seen to fit.
+        query.push(" and status ").push(statuses);
+        let has_ended_well = |status| matches!(status, &ExecutionStatus::Running | &ExecutionStatus::Succeeded);
+        if !filter.statuses.iter().any(has_ended_well) {
             // The condition of `execution_unsuccessful` itself: SQLite does not conclude it from the one above.
             query.push(" and status in ('FAILED', 'TIMED_OUT', 'ABORTED')");
         }
+    }
+    if let Some(since) = filter.stopped_since {
+        query.push(" and stopped_at >= ").push_bind(since.millis());
     }
     if let Some(pipeline) = &filter.pipeline {
         query.push(" and pipeline = ").push_bind(pipeline.clone());
