@@ -4,6 +4,7 @@ mod crash;
 mod edge;
 mod figures;
 mod maintenance;
+mod order;
 mod processes;
 mod proportion;
 mod readers;

@@ -60,8 +60,13 @@ pub struct Gold {
     pub extra_columns: Vec<String>,
 }
 
-/// The names of the three results, in the order of [`GOLD_TABLES`].
-const RESULTS: [&str; 3] = ["gold_spend", "gold_usage", "gold_risk"];
+/// The names of the three results, in the order of [`GOLD_TABLES`], and what their rows are sorted by. Nothing else tells
+/// transactions without an id apart, so theirs are sorted by all columns.
+const RESULTS: [(&str, &[&str]); 3] = [
+    ("gold_spend", &["event_date", "user_id"]),
+    ("gold_usage", &["event_date", "product_id"]),
+    ("gold_risk", &["event_date", "user_id", "transaction_id", "event_time"]),
+];
 
 /// Computes gold for the dates of `scope` from silver at its loaded version. Bad rows go to `bad_records`.
 ///
@@ -111,7 +116,14 @@ impl Gold {
     /// # Errors
     /// `UNEXPECTED_ERROR` of the engine.
     pub async fn rows(&self, place: usize) -> Result<Rows, JobError> {
-        let sql = format!("select * from {}", RESULTS[place]);
+        let (result, keys) = RESULTS[place];
+        let mut order = keys.to_vec();
+        if result == "gold_risk" {
+            let columns = GOLD_TABLES[place].columns.iter().map(|column| column.name.as_ref());
+            order.extend(columns.filter(|name| !keys.contains(name)));
+        }
+        // Kept results have no order.
+        let sql = format!("select * from {result} order by {}", order.join(", "));
         self.query.stream(&sql, &[], GOLD_TABLES[place].columns).await
     }
 
@@ -120,7 +132,7 @@ impl Gold {
     /// # Errors
     /// `UNEXPECTED_ERROR` of the engine.
     pub async fn rows_by_date(&self, place: usize) -> Result<BTreeMap<String, u64>, JobError> {
-        let sql = format!("select event_date, count(*) as row_count from {} group by event_date", RESULTS[place]);
+        let sql = format!("select event_date, count(*) as row_count from {} group by event_date", RESULTS[place].0);
         let rows = self.query.json(&sql, &[]).await?;
         let pair = |row: &Map<String, Value>| {
             Some((row.get("event_date")?.as_str()?.to_owned(), row.get("row_count")?.as_u64()?))

@@ -6,4 +6,3 @@ from (
     from latest
 ) flagged
 where is_high_risk_txn or not ${flagged_only}
-order by event_date, user_id, transaction_id, event_time

@@ -3,4 +3,3 @@ select user_id, event_date, sum(amount) as "Total_spent_per_user"
 from latest
 where user_id is not null
 group by user_id, event_date
-order by event_date, user_id
