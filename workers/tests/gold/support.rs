@@ -99,11 +99,16 @@ pub async fn parquet_objects(folder: &Folder) -> Vec<String> {
 pub async fn parquet_rows(lake: &Lake, folder: &Folder) -> JsonRows {
     let mut rows = Vec::new();
     for name in parquet_objects(folder).await {
-        let query = query(lake);
-        query.parquet("t", folder, &[name], None).await.unwrap_or_else(|error| panic!("{error}"));
-        rows.extend(query.json("select * from t", &[]).await.unwrap_or_else(|error| panic!("{error}")));
+        rows.extend(rows_of_object(lake, folder, &name).await);
     }
     rows
+}
+
+/// The rows of a Parquet file, in their order.
+pub async fn rows_of_object(lake: &Lake, folder: &Folder, name: &str) -> JsonRows {
+    let query = query(lake);
+    query.parquet("t", folder, &[name.to_owned()], None).await.unwrap_or_else(|error| panic!("{error}"));
+    query.json("select * from t", &[]).await.unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// The newest rows of a Delta table, in the order of `order_by` (SQL); none if there is no table.
