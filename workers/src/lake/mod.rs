@@ -11,12 +11,15 @@ pub mod delta;
 mod error;
 mod fingerprint;
 mod folder;
+pub(crate) mod frames;
 mod hidden;
 mod location;
 mod lock;
 mod parquet_bounds;
 mod parquet_file;
+mod parquet_slices;
 mod partition;
+mod partition_read;
 pub mod publish;
 pub mod read;
 mod rows;
@@ -40,7 +43,8 @@ pub use location::Location;
 pub use lock::{LOCK_SECONDS, PartitionLock};
 pub(crate) use parquet_bounds::{ColumnPages, check_footer};
 pub(crate) use parquet_file::{ParquetFile, ParquetFileEnd};
-pub use partition::{PARTITION_VALUE_NULL, Partition, PartitionRead, PartitionState, Table, hive_name, hive_value};
+pub use partition::{PARTITION_VALUE_NULL, Partition, PartitionState, Table, hive_name, hive_value};
+pub use partition_read::PartitionRead;
 pub use rows::Rows;
 pub(crate) use rows::conform_batches;
 pub use store::{Object, S3Access, Store};
@@ -55,6 +59,8 @@ pub struct Lake {
     root: Option<Location>,
     access: Option<S3Access>,
     crash: Arc<CrashPoint>,
+    /// What the rows of one read may take; `None`: what the environment says.
+    read_memory_bytes: Option<u64>,
     buckets: Arc<Mutex<HashMap<String, Store>>>,
 }
 
@@ -79,7 +85,7 @@ impl Lake {
             "" | "s3://" | "s3a://" => None,
             root => Some(Location::parse(root)?),
         };
-        Ok(Lake { root, access: None, crash: Arc::default(), buckets: Arc::default() })
+        Ok(Lake { root, access: None, crash: Arc::default(), read_memory_bytes: None, buckets: Arc::default() })
     }
 
     /// This lake, with a fresh count of writes and a crash at the given point.
@@ -93,6 +99,24 @@ impl Lake {
     #[must_use]
     pub fn with_s3_access(&self, access: S3Access) -> Lake {
         Lake { access: Some(access), buckets: Arc::default(), ..self.clone() }
+    }
+
+    /// This lake, with so much memory for the rows of a read instead of `STEPWELL_READ_MEMORY_MIB`; more of them go through
+    /// temporary files.
+    #[must_use]
+    pub fn with_read_memory(&self, bytes: u64) -> Lake {
+        Lake { read_memory_bytes: Some(bytes), ..self.clone() }
+    }
+
+    /// What the rows of one read may take in memory, in bytes.
+    ///
+    /// # Errors
+    /// [`Error::Configuration`] if `STEPWELL_READ_MEMORY_MIB` is no number.
+    pub(crate) fn read_memory_bytes(&self) -> Result<u64, Error> {
+        match self.read_memory_bytes {
+            Some(bytes) => Ok(bytes),
+            None => Ok(read::limit::memory_mb()?.saturating_mul(1 << 20)),
+        }
     }
 
     /// Write steps so far, counted for crash tests.

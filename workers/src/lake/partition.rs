@@ -1,27 +1,16 @@
-//! Partitions of a table: `key=value` folders, whether they are complete, and reading them.
+//! Partitions of a table: `key=value` folders, and whether they are complete.
 
-use std::io::Cursor;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt};
 use percent_encoding::percent_decode_str;
-use polars::prelude::{DataFrame, ParquetReader, SerReader};
 use tokio::sync::OnceCell;
 
-use super::parquet_bounds::check_object;
 use super::publish::{INTENT, STAGING};
-use super::read::Budget;
 use super::success::{SUCCESS_NAME, Success, SuccessFile};
 use super::{Error, Folder, Object, is_data};
 
 /// What stands for null in a partition's path.
 pub const PARTITION_VALUE_NULL: &str = "__HIVE_DEFAULT_PARTITION__";
-/// A reader starts again when the files it was told of are replaced under it.
-const READ_ATTEMPTS_MAX: u32 = 5;
-/// Files of a partition fetched at once.
-const FILES_AT_ONCE: usize = 8;
-
 /// `key=value` as a folder name; what a path cannot hold is percent-encoded.
 pub fn hive_name(key: &str, value: Option<&str>) -> String {
     let mut name = format!("{key}=");
@@ -114,15 +103,6 @@ impl PartitionState {
     }
 }
 
-/// A partition's rows.
-#[derive(Clone, Debug)]
-pub struct PartitionRead {
-    /// The rows, files in order.
-    pub frame: DataFrame,
-    /// What they came from: `Complete` or `Legacy`.
-    pub state: PartitionState,
-}
-
 impl Partition {
     /// The partition of a table's folder by its folder name (`ds=2024-12-07`).
     pub fn new(table: Folder, name: &str) -> Partition {
@@ -189,47 +169,6 @@ impl Partition {
                 && parts.next_back().is_some_and(|last| last == SUCCESS_NAME)
         }))
     }
-
-    /// Reads the whole partition, or `None` if it is absent or incomplete.
-    ///
-    /// Only the files of `_SUCCESS` are read; if they are replaced meanwhile, the new ones are read instead.
-    ///
-    /// # Errors
-    /// [`Error::Storage`], [`Error::Unreadable`] naming the file.
-    pub async fn read(&self) -> Result<Option<PartitionRead>, Error> {
-        let mut attempt = 1;
-        loop {
-            let state = self.state().await?;
-            let names: Vec<String> = match &state {
-                PartitionState::Absent | PartitionState::Incomplete(_) => return Ok(None),
-                PartitionState::Complete(success) => success.files.iter().map(|file| file.name.clone()).collect(),
-                PartitionState::Legacy(objects) => objects.iter().map(|object| object.name.clone()).collect(),
-            };
-            match self.fetch(names).await {
-                Ok(files) => {
-                    let folder = self.folder();
-                    let frame = tokio::task::spawn_blocking(move || decode(&folder, files))
-                        .await
-                        .map_err(|error| Error::storage("read", self.uri(), error))??;
-                    return Ok(Some(PartitionRead { frame, state }));
-                }
-                Err(Error::NotFound { .. }) if attempt < READ_ATTEMPTS_MAX => attempt += 1,
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    async fn fetch(&self, names: Vec<String>) -> Result<Vec<(String, Bytes)>, Error> {
-        let folder = self.folder();
-        futures::stream::iter(names)
-            .map(|name| {
-                let folder = folder.clone();
-                async move { folder.get(&name).await.map(|bytes| (name, bytes)) }
-            })
-            .buffered(FILES_AT_ONCE)
-            .try_collect()
-            .await
-    }
 }
 
 /// The `_SUCCESS` that stands for files of another writer.
@@ -237,31 +176,6 @@ pub(super) fn adopt(objects: Vec<Object>) -> Success {
     let files =
         objects.into_iter().map(|object| SuccessFile { name: object.name, rows: None, bytes: object.size_bytes });
     Success { run_id: String::new(), written_at: String::new(), rows: None, files: files.collect() }
-}
-
-fn decode(folder: &Folder, files: Vec<(String, Bytes)>) -> Result<DataFrame, Error> {
-    let budget = Budget::from_env()?;
-    let mut frame: Option<DataFrame> = None;
-    for (name, bytes) in files {
-        // Other writers put files here, too.
-        let uri = folder.uri_of(&name);
-        budget.spend(&uri, 0, check_object(&uri, &bytes)?)?;
-        let unreadable = |error: polars::error::PolarsError| Error::Unreadable {
-            uri: uri.clone(),
-            format: "Parquet",
-            reason: error.to_string(),
-        };
-        let part = ParquetReader::new(Cursor::new(bytes)).finish().map_err(unreadable)?;
-        match &mut frame {
-            Some(frame) => {
-                frame.vstack_mut(&part).map_err(unreadable)?;
-            }
-            None => frame = Some(part),
-        }
-    }
-    let mut frame = frame.unwrap_or_else(DataFrame::empty);
-    frame.rechunk_mut();
-    Ok(frame)
 }
 
 #[cfg(test)]

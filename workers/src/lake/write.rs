@@ -1,16 +1,21 @@
 //! Rows to Parquet bytes.
 
 use std::fmt;
+use std::io::Write;
 use std::str::FromStr;
 
-use polars::prelude::{DataFrame, ParquetCompression, ParquetWriter, StatisticsOptions};
+use polars::prelude::{Column, DataFrame, ParquetCompression, ParquetWriter, StatisticsOptions};
 
 use super::Error;
 
 /// Rows encoded to learn how many bytes a row takes.
-const SAMPLE_ROWS: usize = 65_536;
+pub(super) const SAMPLE_ROWS: usize = 65_536;
 /// Rows per row group: small enough to skip by, large enough to compress well.
 const ROW_GROUP_ROWS: usize = 262_144;
+/// A row group of wide rows is smaller: all of it is in memory while it is encoded.
+const ROW_GROUP_BYTES: usize = 128 << 20;
+/// What a text takes, about, for the width of a row.
+const TEXT_BYTES: usize = 32;
 /// Files are never aimed smaller than this.
 const TARGET_FILE_MB_MIN: u64 = 32;
 
@@ -85,13 +90,23 @@ impl FileSizing {
     ///
     /// Source: pipelines.md 1.5, step 7.
     pub fn files(self, uri: &str, frame: &DataFrame, codec: Codec) -> Result<usize, Error> {
-        if self.files_max <= 1 || frame.height() == 0 {
+        self.files_by_sample(uri, &frame.slice(0, SAMPLE_ROWS), frame.height() as u64, codec)
+    }
+
+    /// The same for so many rows of which the first are known.
+    pub(super) fn files_by_sample(
+        self,
+        uri: &str,
+        sample: &DataFrame,
+        rows: u64,
+        codec: Codec,
+    ) -> Result<usize, Error> {
+        if self.files_max <= 1 || sample.height() == 0 {
             return Ok(1);
         }
-        let sample = frame.slice(0, SAMPLE_ROWS);
-        let bytes = encode_parquet(uri, &sample, codec)?.len() as u128;
-        let estimate = bytes * frame.height() as u128 / sample.height() as u128;
-        Ok(self.count(estimate, frame.height() as u64))
+        let bytes = encode_parquet(uri, sample, codec)?.len() as u128;
+        let estimate = bytes * u128::from(rows) / sample.height() as u128;
+        Ok(self.count(estimate, rows))
     }
 
     /// Files for so many bytes of so many rows.
@@ -110,19 +125,49 @@ pub fn encode_parquet(uri: &str, frame: &DataFrame, codec: Codec) -> Result<Vec<
     let mut bytes = Vec::new();
     let mut frame = frame.clone();
     frame.rechunk_mut();
-    ParquetWriter::new(&mut bytes)
-        .with_compression(codec.compression())
-        .with_statistics(StatisticsOptions::full())
-        .with_row_group_size(Some(ROW_GROUP_ROWS))
+    let row_group_rows = row_group_rows(&frame);
+    parquet_writer(&mut bytes, codec)
+        .with_row_group_size(Some(row_group_rows))
         .finish(&mut frame)
         .map_err(|error| Error::Encode { uri: uri.to_owned(), reason: error.to_string() })?;
     Ok(bytes)
 }
 
+/// How published files are written, but for their row groups.
+pub(super) fn parquet_writer<W: Write>(to: W, codec: Codec) -> ParquetWriter<W> {
+    ParquetWriter::new(to).with_compression(codec.compression()).with_statistics(StatisticsOptions::full())
+}
+
+/// Rows per row group, by the columns alone.
+fn row_group_rows(columns: &DataFrame) -> usize {
+    let width = |column: &Column| if column.dtype().is_primitive_numeric() { 8 } else { TEXT_BYTES };
+    let row_bytes: usize = columns.columns().iter().map(width).sum();
+    (ROW_GROUP_BYTES / row_bytes.max(1)).clamp(1_024, ROW_GROUP_ROWS)
+}
+
+/// The rows of each row group of a file of so many rows with these columns, as polars cuts a frame in memory.
+pub(super) fn row_groups(columns: &DataFrame, rows: u64) -> Vec<usize> {
+    let rows = usize::try_from(rows).unwrap_or(usize::MAX);
+    let groups = (rows / row_group_rows(columns)).max(1);
+    let each = rows / groups;
+    let mut sizes = vec![each; groups];
+    if let Some(last) = sizes.last_mut() {
+        *last += rows - each * groups;
+    }
+    sizes.retain(|rows| *rows > 0);
+    sizes
+}
+
 /// Slice `index` of `files` near-equal ones, in row order.
 pub(super) fn file_slice(frame: &DataFrame, index: usize, files: usize) -> DataFrame {
-    let bound = |i: usize| (frame.height() as u128 * i as u128 / files as u128) as usize;
-    frame.slice(bound(index) as i64, bound(index + 1) - bound(index))
+    let (start, end) = slice_bounds(frame.height() as u64, index, files);
+    frame.slice(start as i64, (end - start) as usize)
+}
+
+/// The first row of slice `index`, and the first after it.
+pub(super) fn slice_bounds(rows: u64, index: usize, files: usize) -> (u64, u64) {
+    let bound = |i: usize| (u128::from(rows) * i as u128 / files as u128) as u64;
+    (bound(index), bound(index + 1))
 }
 
 #[cfg(test)]

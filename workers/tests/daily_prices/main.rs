@@ -6,6 +6,7 @@ mod bad_input;
 mod bomb;
 mod compaction;
 mod crash;
+mod memory;
 #[path = "../moto/mod.rs"]
 mod moto;
 mod s3;

@@ -12,6 +12,9 @@ pub const RAW_PREFIX: &str = "market/prices/interval=1d/data_source=yahoo_financ
 /// The S3 server to use, `http://127.0.0.1:<port>`; folders without it.
 pub const S3_VARIABLE: &str = "STEPWELL_TEST_S3";
 
+/// What rows of a read may take in memory, in bytes, instead of the default.
+pub const MEMORY_VARIABLE: &str = "STEPWELL_TEST_READ_BYTES";
+
 /// A lake nobody else uses.
 pub struct World {
     pub lake: Lake,
@@ -34,6 +37,10 @@ impl World {
                 Lake::at(&format!("s3://stepwell-test/{}", uuid::Uuid::new_v4())).unwrap().with_s3_access(access)
             }
             Err(_) => Lake::at(place.path().to_str().unwrap()).unwrap(),
+        };
+        let lake = match std::env::var(MEMORY_VARIABLE) {
+            Ok(bytes) => lake.with_read_memory(bytes.parse().unwrap()),
+            Err(_) => lake,
         };
         World { lake, _place: place }
     }

@@ -1,6 +1,7 @@
 //! The columns of prices and the arguments of their jobs.
 
 use crate::job::{Arguments, Code, JobError};
+use crate::lake::frames::SortKey;
 use crate::lake::publish::WriteSettings;
 use crate::lake::read::{CORRUPT_COLUMN, Declared, Format, Kind, ReadSettings};
 use crate::lake::{Codec, FileSizing};
@@ -18,6 +19,11 @@ pub const KNOWN: &[Declared] = &[
     Declared { name: "adjusted_close", kind: Kind::Number },
     Declared { name: "volume", kind: Kind::Number },
 ];
+
+/// The order of compacted rows; those that are equal in it are in the order of their source objects.
+///
+/// Source: pipelines.md 1.5, step 7.
+pub(super) const KEY: SortKey = SortKey { text: "symbol", instant: Some("timestamp") };
 
 /// Columns the transform adds when it adjusts prices.
 pub const ADJUSTMENT: &[&str] = &["raw_open", "raw_high", "raw_low", "raw_close", "raw_volume", "adjustment_factor"];

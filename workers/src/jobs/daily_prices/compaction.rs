@@ -1,16 +1,16 @@
-//! Compaction: all raw objects of a day become one Parquet dataset. No row is dropped and none is judged.
+//! Compaction: all raw objects of a day become one Parquet dataset. No row is dropped and none is judged. More rows than fit
+//! into the memory of a read are sorted by temporary files.
 //!
 //! Source: pipelines.md 1.5.
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use polars::prelude::SortMultipleOptions;
 
 use super::columns::{ARGUMENTS, read_settings, write_settings};
 use super::day::{raw_folder, read_day};
 use super::source_pair::partition_of;
 use crate::job::{Code, Finish, JobContext, JobDefinition, JobError};
-use crate::lake::publish::publish;
+use crate::lake::publish::publish_frames;
 
 /// The job `daily-prices-compaction`.
 pub const COMPACTION: JobDefinition = JobDefinition {
@@ -41,17 +41,9 @@ async fn run(context: &JobContext) -> Result<Finish, JobError> {
     let lock = context.lock(&partition).await?;
     let Some(read) = read_day(context, &raw).await? else { return Ok(empty()) };
 
-    let frame = read.frame;
-    let sorted = context
-        .blocking(move || {
-            // Rows come in the order of object keys, so a stable sort leaves that as the last criterion.
-            let options = SortMultipleOptions::default().with_maintain_order(true).with_nulls_last(true);
-            Ok(frame.sort(["symbol", "timestamp"], options)?)
-        })
-        .await?;
-    let columns = sorted.get_column_names().iter().map(|name| name.to_string()).collect::<Vec<_>>();
-    let records = sorted.height();
-    let success = publish(&partition, sorted, settings, &context.run_id, &lock).await?;
+    let columns = read.frames.columns().get_column_names().iter().map(|name| name.to_string()).collect::<Vec<_>>();
+    let records = read.frames.rows();
+    let success = publish_frames(&partition, &read.frames, settings, &context.run_id, &lock).await?;
     context.metric("files", success.files.len());
     context.metric("bytes", success.bytes());
     context.metric("columns", columns);

@@ -2,11 +2,11 @@
 
 use chrono::{Datelike, NaiveDate};
 
-use super::columns::read_settings;
+use super::columns::{KEY, read_settings};
 use super::manifest::{Inventory, compare};
 use crate::job::{JobContext, JobError};
 use crate::lake::Folder;
-use crate::lake::read::{RowsRead, read_rows};
+use crate::lake::read::{SortedRead, read_sorted};
 
 /// `domain/table` (and a slash-joined rest): the key of a table in its bucket.
 pub fn table_key(domain: &str, table: &str) -> String {
@@ -32,10 +32,11 @@ pub(super) fn raw_folder(context: &JobContext) -> Result<Folder, JobError> {
     Ok(context.lake.folder(arguments.required("raw_bucket")?, &prefix)?)
 }
 
-/// Reads a raw day and reports on it: objects, bytes, malformed rows, and how it compares with the manifest. `None` if
-/// there is no data object or no record.
-pub(super) async fn read_day(context: &JobContext, folder: &Folder) -> Result<Option<RowsRead>, JobError> {
+/// Reads a raw day, sorted by symbol, timestamp and source, and reports on it: objects, bytes, malformed rows, and how it
+/// compares with the manifest. `None` if there is no data object or no record.
+pub(super) async fn read_day(context: &JobContext, folder: &Folder) -> Result<Option<SortedRead>, JobError> {
     let settings = read_settings(&context.arguments)?;
+    let memory_bytes = context.lake.read_memory_bytes()?;
     let listed = folder.objects().await?;
     let objects: Vec<_> =
         listed.iter().filter(|object| crate::lake::is_data(&object.name, object.size_bytes)).cloned().collect();
@@ -46,8 +47,8 @@ pub(super) async fn read_day(context: &JobContext, folder: &Folder) -> Result<Op
         return Ok(None);
     }
     tracing::info!(size_bytes = raw_bytes, "Reading {} raw objects of `{}`", objects.len(), folder.uri());
-    let read = read_rows(folder, &objects, settings).await?;
-    let records = read.frame.height();
+    let read = read_sorted(folder, &objects, settings, KEY, memory_bytes).await?;
+    let records = read.frames.rows();
     context.metric("records", records);
     context.metric("malformed_records", read.malformed_records);
     context.metric("mixed_format_objects", read.mixed_format_objects);

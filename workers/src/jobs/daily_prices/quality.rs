@@ -62,8 +62,6 @@ pub(super) struct Limits {
 /// What the rules found.
 #[derive(Clone, Debug)]
 pub(super) struct Verdict {
-    /// Per record, the critical rules it violates, comma separated; `None` for a good one.
-    pub reasons: Vec<Option<String>>,
     /// Records that violate each critical rule, in the order of [`Critical::ALL`].
     pub critical: [u64; 5],
     /// Records that violate any critical rule.
@@ -78,50 +76,107 @@ pub(super) struct Verdict {
     pub failed: bool,
 }
 
-/// Judges rows that have the known columns with their types.
-pub(super) fn judge(frame: &DataFrame, ds: NaiveDate, limits: Limits) -> PolarsResult<Verdict> {
-    let violations = critical_violations(frame, ds)?;
-    let mut critical = [0; 5];
-    for (rule, count) in critical.iter_mut().enumerate() {
-        *count = violations.iter().filter(|bits| **bits & (1 << rule) != 0).count() as u64;
-    }
-    let critical_records = violations.iter().filter(|bits| **bits != 0).count() as u64;
-    let records = frame.height() as u64;
-    let rate = if records == 0 { 0.0 } else { critical_records as f64 / records as f64 * 100.0 };
-    let failed = rate > limits.max_critical_error_rate;
+/// The columns that should be there in nearly every record.
+const FILLED: [&str; 5] = ["open", "high", "low", "close", "volume"];
 
-    let mut messages: Vec<String> = Critical::ALL
-        .iter()
-        .zip(critical)
-        .filter(|(_, count)| *count > 0)
-        .map(|(rule, count)| rule.message(count))
-        .collect();
-    let mut warnings = Vec::new();
-    let mut warn = |name, count: u64, message: String| {
-        warnings.push((name, count));
-        if count > 0 {
-            messages.push(message);
+/// Judges records that have the known columns with their types, some at a time, all of a symbol together.
+#[derive(Clone, Debug)]
+pub(super) struct Judge {
+    ds: NaiveDate,
+    limits: Limits,
+    records: u64,
+    critical: [u64; 5],
+    critical_records: u64,
+    duplicate_groups: u64,
+    invalid_columns: u64,
+    disordered: u64,
+    nulls: [u64; FILLED.len()],
+}
+
+impl Judge {
+    /// One that has seen no records.
+    pub fn new(ds: NaiveDate, limits: Limits) -> Judge {
+        Judge {
+            ds,
+            limits,
+            records: 0,
+            critical: [0; 5],
+            critical_records: 0,
+            duplicate_groups: 0,
+            invalid_columns: 0,
+            disordered: 0,
+            nulls: [0; FILLED.len()],
         }
-    };
-    let groups = duplicate_keys(frame)?;
-    warn("duplicate_key", groups, format!("duplicate key detected ({groups} groups)"));
-    let low = records < limits.expected_min_records;
-    let message = format!("low record count: {records} < {}", limits.expected_min_records);
-    warn("low_record_count", u64::from(low), message);
-    let numeric = invalid_numeric_types(frame);
-    warn("invalid_numeric_type", numeric, format!("invalid numeric type issues: {numeric}"));
-    let disordered = ohlc_disorder(frame)?;
-    warn("ohlc_order", disordered, format!("ohlc order violated ({disordered} records)"));
-    let sparse = sparse_columns(frame)?;
-    warn("null_ratio", sparse.len() as u64, format!("null ratio above 5%: {}", sparse.join(", ")));
-    if failed {
-        messages.push(format!("Critical Error Rate: {rate:.2}% (threshold: {:?}%)", limits.max_critical_error_rate));
     }
-    if messages.is_empty() {
-        messages.push("DQ OK".to_owned());
+
+    /// Judges records; per record, the critical rules it violates, comma separated, or `None` for a good one.
+    pub fn add(&mut self, frame: &DataFrame) -> PolarsResult<Vec<Option<String>>> {
+        let violations = critical_violations(frame, self.ds)?;
+        for (rule, count) in self.critical.iter_mut().enumerate() {
+            *count += violations.iter().filter(|bits| **bits & (1 << rule) != 0).count() as u64;
+        }
+        self.critical_records += violations.iter().filter(|bits| **bits != 0).count() as u64;
+        self.records += frame.height() as u64;
+        self.duplicate_groups += duplicate_keys(frame)?;
+        // The columns are the same every time.
+        self.invalid_columns = invalid_numeric_types(frame);
+        self.disordered += ohlc_disorder(frame)?;
+        for (nulls, name) in self.nulls.iter_mut().zip(FILLED) {
+            *nulls += frame.column(name)?.null_count() as u64;
+        }
+        Ok(violations.into_iter().map(reason).collect())
     }
-    let reasons = violations.into_iter().map(reason).collect();
-    Ok(Verdict { reasons, critical, critical_records, warnings, messages, rate, failed })
+
+    /// What all records came to.
+    pub fn conclude(&self) -> Verdict {
+        let Judge { limits, records, critical, critical_records, .. } = *self;
+        let rate = if records == 0 { 0.0 } else { critical_records as f64 / records as f64 * 100.0 };
+        let failed = rate > limits.max_critical_error_rate;
+
+        let mut messages: Vec<String> = Critical::ALL
+            .iter()
+            .zip(critical)
+            .filter(|(_, count)| *count > 0)
+            .map(|(rule, count)| rule.message(count))
+            .collect();
+        let mut warnings = Vec::new();
+        let mut warn = |name, count: u64, message: String| {
+            warnings.push((name, count));
+            if count > 0 {
+                messages.push(message);
+            }
+        };
+        let groups = self.duplicate_groups;
+        warn("duplicate_key", groups, format!("duplicate key detected ({groups} groups)"));
+        let low = records < limits.expected_min_records;
+        let message = format!("low record count: {records} < {}", limits.expected_min_records);
+        warn("low_record_count", u64::from(low), message);
+        let numeric = self.invalid_columns;
+        warn("invalid_numeric_type", numeric, format!("invalid numeric type issues: {numeric}"));
+        let disordered = self.disordered;
+        warn("ohlc_order", disordered, format!("ohlc order violated ({disordered} records)"));
+        let sparse = self.sparse_columns();
+        warn("null_ratio", sparse.len() as u64, format!("null ratio above 5%: {}", sparse.join(", ")));
+        if failed {
+            let threshold = limits.max_critical_error_rate;
+            messages.push(format!("Critical Error Rate: {rate:.2}% (threshold: {threshold:?}%)"));
+        }
+        if messages.is_empty() {
+            messages.push("DQ OK".to_owned());
+        }
+        Verdict { critical, critical_records, warnings, messages, rate, failed }
+    }
+
+    /// The price columns with more than 5 % nulls.
+    fn sparse_columns(&self) -> Vec<String> {
+        let sparse = FILLED.iter().zip(self.nulls).filter(|(_, nulls)| nulls * 20 > self.records);
+        sparse.map(|(name, nulls)| format!("{name} {:.2}%", nulls as f64 / self.records as f64 * 100.0)).collect()
+    }
+}
+
+/// Per record, the critical rules it violates, as [`Judge::add`] gives them.
+pub(super) fn reasons(frame: &DataFrame, ds: NaiveDate) -> PolarsResult<Vec<Option<String>>> {
+    Ok(critical_violations(frame, ds)?.into_iter().map(reason).collect())
 }
 
 fn reason(bits: u8) -> Option<String> {
@@ -203,18 +258,6 @@ fn ohlc_disorder(frame: &DataFrame) -> PolarsResult<u64> {
         count += u64::from(too_high || too_low);
     }
     Ok(count)
-}
-
-/// The price columns with more than 5 % nulls.
-fn sparse_columns(frame: &DataFrame) -> PolarsResult<Vec<String>> {
-    let mut sparse = Vec::new();
-    for name in ["open", "high", "low", "close", "volume"] {
-        let nulls = frame.column(name)?.null_count();
-        if nulls * 20 > frame.height() {
-            sparse.push(format!("{name} {:.2}%", nulls as f64 / frame.height() as f64 * 100.0));
-        }
-    }
-    Ok(sparse)
 }
 
 #[cfg(test)]

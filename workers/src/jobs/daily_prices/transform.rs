@@ -4,19 +4,17 @@
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use polars::prelude::{
-    BooleanChunked, DataFrame, IntoColumn, NamedFrom, NewChunkedArray, PlSmallStr, Series, SortMultipleOptions,
-};
+use polars::prelude::{DataFrame, SortMultipleOptions};
 
 use super::adjust::{adjust, arrange};
-use super::columns::{ARGUMENTS, KNOWN, write_settings};
-use super::day::{raw_folder, read_day};
-use super::dedup::deduplicate;
-use super::quality::{Critical, Limits, Verdict, judge};
-use super::source_pair::{check_source_pair, partition_of, record_source_pair};
+use super::columns::{ARGUMENTS, write_settings};
+use super::curate::{Curation, curate, with_all_reasons};
+use super::input::{by_symbol, load};
+use super::quality::{Critical, Limits, Verdict};
+use super::source_pair::{check_source_pair, record_source_pair};
 use crate::job::{Arguments, Code, Finish, JobContext, JobDefinition, JobError};
-use crate::lake::publish::{WriteSettings, publish};
-use crate::lake::read::conform;
+use crate::lake::frames::Frames;
+use crate::lake::publish::{WriteSettings, publish_frames};
 use crate::lake::{Fingerprint, Folder, Partition, PartitionState, Table, record_fingerprint};
 
 /// The job `daily-prices-data-etl`.
@@ -92,46 +90,48 @@ async fn run(context: &JobContext) -> Result<Finish, JobError> {
     let Some(input) = load(context).await? else {
         return Err(JobError::new(Code::NoRawData, format!("no records for {ds}, neither compacted nor raw")));
     };
-    let limits = plan.limits;
-    let (input, verdict) = context
+    let records = input.rows();
+    let uri = plan.curated.uri();
+    let curation =
+        Curation { ds, limits: plan.limits, adjusting: plan.adjust, memory_bytes: context.lake.read_memory_bytes()? };
+    let (input, curated) = context
         .blocking(move || {
-            let input = conform(&input, KNOWN)?;
-            let verdict = judge(&input, ds, limits)?;
-            Ok((input, verdict))
+            let curated = match curate(&input, curation, &uri)? {
+                Some(curated) => curated,
+                // Not what compaction wrote.
+                None => curate(&by_symbol(&input, curation.memory_bytes)?, curation, &uri)?.ok_or_else(|| {
+                    JobError::new(Code::UnexpectedError, format!("the rows for `{uri}` are not in order after sorting"))
+                })?,
+            };
+            Ok((input, curated))
         })
         .await?;
-    report(context, &input, &verdict);
+    let verdict = &curated.verdict;
+    report(context, records, verdict);
 
-    let left = input.height() as u64 - verdict.critical_records;
-    quarantine(context, &plan, &input, &verdict).await?;
-    if verdict.failed || left == 0 {
+    if verdict.failed {
+        let quarantine_uri = plan.quarantine.uri();
+        let all = context.blocking(move || with_all_reasons(&input, ds, &quarantine_uri)).await?;
+        quarantine(context, &plan, &all).await?;
+    } else {
+        quarantine(context, &plan, &curated.critical).await?;
+    }
+    if verdict.failed || records == verdict.critical_records {
         let message = format!("DQ_FAILED: {}", verdict.messages.join("; "));
         return Err(JobError::new(Code::DqFailed, message));
     }
 
-    let adjusting = plan.adjust;
-    let good = keep(&input, verdict.reasons.iter().map(Option::is_none))?;
-    let deduplicated = context
-        .blocking(move || {
-            let mut deduplicated = deduplicate(&good)?;
-            let frame = if adjusting { adjust(deduplicated.frame)? } else { deduplicated.frame };
-            let by_symbol = SortMultipleOptions::default().with_maintain_order(true);
-            deduplicated.frame = arrange(&frame)?.sort(["symbol"], by_symbol)?;
-            Ok(deduplicated)
-        })
-        .await?;
-    context.metric("duplicates_identical", deduplicated.identical);
-    context.metric("duplicates_conflicting", deduplicated.conflicting);
-    if deduplicated.conflicting > 0 {
-        context.warn(format!("{} conflicting duplicates were replaced by later rows", deduplicated.conflicting));
+    context.metric("duplicates_identical", curated.identical);
+    context.metric("duplicates_conflicting", curated.conflicting);
+    if curated.conflicting > 0 {
+        context.warn(format!("{} conflicting duplicates were replaced by later rows", curated.conflicting));
     }
 
-    let frame = deduplicated.frame;
-    let fingerprint = Fingerprint::of(&frame, plan.settings.codec)
+    let fingerprint = Fingerprint::of(curated.good.columns(), plan.settings.codec)
         .map_err(|message| JobError::new(Code::SchemaValidationFailed, message))?;
-    let rows = frame.height();
+    let rows = curated.good.rows();
     record_source_pair(&plan.table, &plan.interval, &plan.data_source).await?;
-    let success = publish(&plan.curated, frame, plan.settings, &context.run_id, &lock).await?;
+    let success = publish_frames(&plan.curated, &curated.good, plan.settings, &context.run_id, &lock).await?;
     context.metric("rows", rows);
     context.metric("files", success.files.len());
     context.metric("bytes", success.bytes());
@@ -145,31 +145,8 @@ async fn run(context: &JobContext) -> Result<Finish, JobError> {
     Ok(Finish::succeeded(format!("published {rows} prices of {ds}; {}", verdict.messages.join("; "))))
 }
 
-/// The compacted partition, or the raw day if there is none.
-async fn load(context: &JobContext) -> Result<Option<DataFrame>, JobError> {
-    let compacted = partition_of(context, "compacted_bucket", "compacted_prefix")?;
-    if let Some(read) = compacted.read().await? {
-        context.metric("input", "compacted");
-        let missing: Vec<&str> =
-            ["symbol", "timestamp"].into_iter().filter(|name| read.frame.column(name).is_err()).collect();
-        if read.frame.height() > 0 && !missing.is_empty() {
-            let message = format!("MISSING_COLUMNS: [{}] in `{}`", missing.join(", "), compacted.uri());
-            return Err(JobError::new(Code::MissingColumns, message));
-        }
-        return Ok((read.frame.height() > 0).then_some(read.frame));
-    }
-    if let PartitionState::Incomplete(_) = compacted.state().await? {
-        context.warn(format!("`{}` is incomplete and was not read; compact the day again", compacted.uri()));
-    }
-    context.metric("input", "raw");
-    let Some(read) = read_day(context, &raw_folder(context)?).await? else { return Ok(None) };
-    // As compaction would have left it: equal keys in the order of their source objects.
-    let options = SortMultipleOptions::default().with_maintain_order(true).with_nulls_last(true);
-    Ok(Some(context.blocking(move || Ok(read.frame.sort(["symbol", "timestamp"], options)?)).await?))
-}
-
-fn report(context: &JobContext, input: &DataFrame, verdict: &Verdict) {
-    context.metric("records", input.height());
+fn report(context: &JobContext, records: u64, verdict: &Verdict) {
+    context.metric("records", records);
     context.metric("critical_records", verdict.critical_records);
     context.metric("critical_error_rate", verdict.rate);
     for (rule, count) in Critical::ALL.iter().zip(verdict.critical) {
@@ -186,28 +163,17 @@ fn report(context: &JobContext, input: &DataFrame, verdict: &Verdict) {
 
 /// Writes the records that are not published, with their reasons: those with critical violations, or all of a failed
 /// day. A quarantine of an earlier run is replaced even if nothing is left to put there.
-async fn quarantine(context: &JobContext, plan: &Plan, input: &DataFrame, verdict: &Verdict) -> Result<(), JobError> {
-    let mut frame = input.clone();
-    frame.with_column(Series::new("dq_reason".into(), &verdict.reasons).into_column())?;
-    if !verdict.failed {
-        frame = keep(&frame, verdict.reasons.iter().map(Option::is_some))?;
-    }
-    context.metric("quarantined_records", frame.height());
-    if frame.height() == 0 && plan.quarantine.state().await? == PartitionState::Absent {
+async fn quarantine(context: &JobContext, plan: &Plan, records: &Frames) -> Result<(), JobError> {
+    context.metric("quarantined_records", records.rows());
+    if records.rows() == 0 && plan.quarantine.state().await? == PartitionState::Absent {
         return Ok(());
     }
     let lock = context.lock(&plan.quarantine).await?;
-    let rows = frame.height();
-    let success = publish(&plan.quarantine, frame, plan.settings, &context.run_id, &lock).await?;
-    if rows > 0 {
+    let success = publish_frames(&plan.quarantine, records, plan.settings, &context.run_id, &lock).await?;
+    if records.rows() > 0 {
         context.output(&plan.quarantine, &success);
     }
     Ok(())
-}
-
-fn keep(frame: &DataFrame, mask: impl Iterator<Item = bool>) -> Result<DataFrame, JobError> {
-    let mask: Vec<bool> = mask.collect();
-    Ok(frame.filter(&BooleanChunked::from_slice(PlSmallStr::EMPTY, &mask))?)
 }
 
 /// A day of good records as this job would publish it with adjusted prices: for the sample lake's history.

@@ -10,9 +10,13 @@ mod delta;
 mod dictionary;
 mod page;
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
 use bytes::Bytes;
 use deltalake::parquet::basic::{Compression, Type};
 use deltalake::parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader};
+use deltalake::parquet::file::reader::ChunkReader;
 
 use super::Error;
 pub(crate) use column::ColumnPages;
@@ -100,18 +104,39 @@ fn text_bytes(chunk: &ColumnChunkMetaData) -> u64 {
 /// # Errors
 /// [`Error::Unreadable`] if it is no Parquet file, [`Error::Limit`].
 pub(crate) fn check_object(uri: &str, bytes: &Bytes) -> Result<u64, Error> {
+    check_all(uri, bytes.len() as u64, bytes, |start, end| {
+        let (start, end) = (usize::try_from(start).ok()?, usize::try_from(end).ok()?);
+        (start <= end && end <= bytes.len()).then(|| bytes.slice(start..end))
+    })
+}
+
+/// The same for a file of this machine, of which one column of a row group is in memory at once.
+///
+/// # Errors
+/// As [`check_object`]; [`Error::Storage`].
+pub(crate) fn check_file(uri: &str, file: &File) -> Result<u64, Error> {
+    let size_bytes = file.metadata().map_err(|error| Error::storage("read", uri, error))?.len();
+    check_all(uri, size_bytes, file, |start, end| {
+        let length = end.checked_sub(start).filter(|_| end <= size_bytes)?;
+        let mut bytes = vec![0; usize::try_from(length).ok()?];
+        file.read_exact_at(&mut bytes, start).ok()?;
+        Some(bytes.into())
+    })
+}
+
+fn check_all<R: ChunkReader>(
+    uri: &str,
+    size_bytes: u64,
+    reader: &R,
+    stored: impl Fn(u64, u64) -> Option<Bytes>,
+) -> Result<u64, Error> {
     let unreadable = |reason: String| Error::Unreadable { uri: uri.to_owned(), format: "Parquet", reason };
-    let footer = ParquetMetaDataReader::new().parse_and_finish(bytes).map_err(|error| unreadable(error.to_string()))?;
-    let mut values_bytes = check_footer(uri, bytes.len() as u64, &footer)?;
+    let footer =
+        ParquetMetaDataReader::new().parse_and_finish(reader).map_err(|error| unreadable(error.to_string()))?;
+    let mut values_bytes = check_footer(uri, size_bytes, &footer)?;
     for chunk in footer.row_groups().iter().flat_map(|group| group.columns()) {
         let (start, length) = byte_range(chunk).expect("the footer was checked");
-        let (start, end) = (usize::try_from(start), usize::try_from(start.saturating_add(length)));
-        let stored = start
-            .ok()
-            .zip(end.ok())
-            .filter(|(start, end)| start <= end && *end <= bytes.len())
-            .map(|(start, end)| bytes.slice(start..end));
-        let Some(stored) = stored else {
+        let Some(stored) = stored(start, start.saturating_add(length)) else {
             let column = chunk.column_path().string();
             return Err(unreadable(format!("the column `{column}` lies outside of the file")));
         };

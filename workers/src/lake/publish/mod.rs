@@ -11,10 +11,11 @@
 //!   no step that would spare it that.
 //!
 //! Both have two halves: [`Staged`] is what is written and not yet visible; its switch makes it so. [`publish`] (rows in
-//! memory) and [`publish_rows`] (a stream of any size) do both; [`stage_rows`] and [`switch_all`] let a job look at several
+//! memory), [`publish_frames`] (frames of any number) and [`publish_rows`] (a stream of any size) do both; [`stage_rows`] and [`switch_all`] let a job look at several
 //! tables before any of them changes. What a crashed attempt leaves lies under `_staging/<partition>/` or is not named
 //! by `_SUCCESS`; the next publication of the partition removes it. The caller holds the partition's lock.
 
+mod frames;
 mod in_place;
 mod sink;
 mod source;
@@ -25,6 +26,7 @@ mod switch;
 use polars::prelude::DataFrame;
 
 use self::source::Source;
+use super::frames::Frames;
 use super::{Codec, Error, FileSizing, Folder, Partition, PartitionLock, Rows, Success};
 
 pub use switch::{finish_switch, switch_all};
@@ -62,6 +64,25 @@ pub async fn publish(
 ) -> Result<Success, Error> {
     let attempt = Attempt { partition, settings, run_id };
     attempt.stage(Source::Frame(frame)).await?.switch(lock).await
+}
+
+/// Replaces the partition by rows that need not be in memory, with the very files that [`publish`] would write.
+///
+/// # Errors
+/// As [`publish`]; [`Error::Rows`] if the rows cannot be computed, and nothing has changed.
+pub(crate) async fn publish_frames(
+    partition: &Partition,
+    frames: &Frames,
+    settings: WriteSettings,
+    run_id: &str,
+    lock: &PartitionLock,
+) -> Result<Success, Error> {
+    let source = match frames.in_memory() {
+        Some(frame) => Source::Frame(frame.clone()),
+        None => Source::Frames(frames.clone()),
+    };
+    let attempt = Attempt { partition, settings, run_id };
+    attempt.stage(source).await?.switch(lock).await
 }
 
 /// Replaces the partition by a stream of rows, in their order; memory stays bounded whatever its length.
@@ -185,6 +206,8 @@ where
     tokio::task::spawn_blocking(work).await.map_err(|error| Error::storage("write", uri, error))?
 }
 
+#[cfg(test)]
+mod frames_tests;
 #[cfg(test)]
 mod rows_tests;
 #[cfg(test)]

@@ -3,9 +3,11 @@
 use chrono::Utc;
 use polars::prelude::DataFrame;
 
+use super::frames::write_frames;
 use super::sink::Sink;
 use super::spill::write_rows;
 use super::{Attempt, WriteSettings, blocking};
+use crate::lake::frames::Frames;
 use crate::lake::success::audit_time;
 use crate::lake::write::file_slice;
 use crate::lake::{Error, Rows, Success, SuccessFile, encode_parquet};
@@ -14,6 +16,8 @@ use crate::lake::{Error, Rows, Success, SuccessFile, encode_parquet};
 pub(super) enum Source {
     /// In memory.
     Frame(DataFrame),
+    /// Frame after frame, written as if they were one.
+    Frames(Frames),
     /// A stream, perhaps into sub-folders by a column.
     Rows {
         /// The rows.
@@ -29,6 +33,7 @@ impl Source {
         let uri = attempt.partition.uri();
         let (rows, files) = match self {
             Source::Frame(frame) => write_frame(&uri, frame, attempt.settings, mark, sink).await?,
+            Source::Frames(frames) => write_frames(&uri, &frames, attempt.settings, mark, sink).await?,
             Source::Rows { rows, split_by } => {
                 write_rows(&uri, rows, split_by.as_deref(), attempt.settings, mark, sink).await?
             }

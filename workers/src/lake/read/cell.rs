@@ -24,6 +24,22 @@ impl Cell {
         let (Cell::Plain(text) | Cell::Text(text)) = self;
         text.len() as u64
     }
+
+    /// Its text.
+    pub fn into_text(self) -> String {
+        let (Cell::Plain(text) | Cell::Text(text)) = self;
+        text.into_string()
+    }
+
+    /// Whether it is NaN or infinite, taken as a number.
+    pub fn is_non_finite(&self) -> bool {
+        matches!(self, Cell::Plain(text) if text.parse::<f64>().is_ok_and(|value| !value.is_finite()))
+    }
+
+    /// The types it fits, besides string.
+    pub fn fits(&self) -> u8 {
+        fits(self)
+    }
 }
 
 /// Cells by column, each with its row number, ascending.
@@ -54,19 +70,30 @@ impl Unknown {
         }
     }
 
+    /// The cells by column name.
+    pub fn into_cells(self) -> impl Iterator<Item = (String, Vec<(usize, Cell)>)> {
+        self.columns.into_iter()
+    }
+
     /// The columns by name: int64, float64, boolean or string, the narrowest that fits every value. A column without
     /// any value is a string column.
     pub fn into_columns(self, height: usize, non_finite: &mut u64) -> Result<Vec<Column>, String> {
         if self.columns.len() > EXTRA_COLUMNS_MAX {
-            return Err(format!("more than EXTRA_COLUMNS_MAX = {EXTRA_COLUMNS_MAX} columns beside the declared ones"));
+            return Err(too_many_columns());
         }
         Ok(self.columns.into_iter().map(|(name, cells)| column(&name, height, cells, non_finite)).collect())
     }
 }
 
-const INT: u8 = 1;
-const FLOAT: u8 = 2;
-const BOOLEAN: u8 = 4;
+/// What is said of more undeclared columns than are taken.
+pub(super) fn too_many_columns() -> String {
+    format!("more than EXTRA_COLUMNS_MAX = {EXTRA_COLUMNS_MAX} columns beside the declared ones")
+}
+
+/// Types a value may fit.
+pub(super) const INT: u8 = 1;
+pub(super) const FLOAT: u8 = 2;
+pub(super) const BOOLEAN: u8 = 4;
 
 /// The types a value fits, besides string.
 fn fits(cell: &Cell) -> u8 {

@@ -18,7 +18,8 @@ pub const PARQUET_GZIP_BYTES_MAX: u64 = 128 << 20;
 /// Columns beyond the declared ones.
 pub const EXTRA_COLUMNS_MAX: usize = 1_000;
 
-/// How much memory, in MiB, the rows of one read may take. Sorting and writing them takes about as much again.
+/// How much memory, in MiB, the rows of one read may take; sorting and writing them takes about as much again. Prices beyond it
+/// go through temporary files, other rows are refused.
 pub const MEMORY_VARIABLE: &str = "STEPWELL_READ_MEMORY_MIB";
 /// The allowance without the variable.
 pub const MEMORY_MB_DEFAULT: u64 = 1024;
@@ -39,6 +40,21 @@ pub(super) const PIECE_BYTES: usize = 2 << 20;
 /// Objects of a unit fetched at once from an object store.
 pub(super) const OBJECTS_AT_ONCE: usize = 32;
 
+/// The allowance of the environment, in MiB.
+///
+/// # Errors
+/// [`Error::Configuration`].
+pub(crate) fn memory_mb() -> Result<u64, Error> {
+    let Ok(text) = std::env::var(MEMORY_VARIABLE) else { return Ok(MEMORY_MB_DEFAULT) };
+    match text.trim().parse() {
+        Ok(memory_mb) if memory_mb > 0 => Ok(memory_mb),
+        _ => Err(Error::Configuration {
+            name: MEMORY_VARIABLE.to_owned(),
+            reason: format!("it is `{text}`; give a number of MiB"),
+        }),
+    }
+}
+
 /// What all objects of one read may take together, and what they have taken so far.
 #[derive(Debug)]
 pub(crate) struct Budget {
@@ -53,14 +69,12 @@ impl Budget {
     /// # Errors
     /// [`Error::Configuration`].
     pub fn from_env() -> Result<Budget, Error> {
-        let Ok(text) = std::env::var(MEMORY_VARIABLE) else { return Ok(Budget::new(MEMORY_MB_DEFAULT)) };
-        match text.trim().parse() {
-            Ok(memory_mb) if memory_mb > 0 => Ok(Budget::new(memory_mb)),
-            _ => Err(Error::Configuration {
-                name: MEMORY_VARIABLE.to_owned(),
-                reason: format!("it is `{text}`; give a number of MiB"),
-            }),
-        }
+        memory_mb().map(Budget::new)
+    }
+
+    /// No bound but that of the number of rows: for rows that are not held.
+    pub fn of_records() -> Budget {
+        Budget::new(u64::MAX)
     }
 
     /// So many MiB.

@@ -1,24 +1,24 @@
 //! Rows of raw objects (JSON Lines, CSV, Parquet, each `.gz` too) with declared types.
 //!
 //! [`read_rows`] reads many objects at once: small ones are gathered into units, units are fetched concurrently and
-//! parsed in parallel, and the rows come out in the order of the object names. No row is dropped: one that cannot be
-//! read keeps what could, and its text goes to [`CORRUPT_COLUMN`]. Everything that could grow without end is limited
-//! ([`limit`]).
+//! parsed in parallel, and the rows come out in the order of the object names. `read_sorted` does the same for rows that
+//! may be more than fit into memory, and sorts them. No row is dropped: one that cannot be read keeps what could, and its
+//! text goes to [`CORRUPT_COLUMN`]. Everything that could grow without end is limited ([`limit`]).
 
 mod bounded;
 mod cell;
 mod csv;
 mod cut;
+mod facts;
 mod instant;
 mod json;
 pub mod limit;
+mod outlet;
 mod parquet;
 mod rows;
+mod sorted;
 mod unit;
 
-use std::sync::Arc;
-
-use futures::{StreamExt, TryStreamExt};
 use polars::prelude::DataFrame;
 
 use super::{Error, Folder, Object};
@@ -27,8 +27,10 @@ use cell::Unknown;
 pub(crate) use cut::Cutter;
 pub use instant::{MICROS_PER_DAY, parse_instant};
 pub(crate) use limit::Budget;
+use outlet::Reading;
 pub use parquet::conform;
 use rows::Rows;
+pub(crate) use sorted::{SortedRead, read_sorted};
 
 /// The column that holds the text of rows that could not be read; present only if there are any.
 pub const CORRUPT_COLUMN: &str = "_corrupt_record";
@@ -128,22 +130,26 @@ async fn read_rows_within(
     settings: ReadSettings,
     budget: Budget,
 ) -> Result<RowsRead, Error> {
-    let budget = Arc::new(budget);
-    let mixed = |object: &&Object| Format::of_name(&object.name).is_some_and(|format| format != settings.format);
-    let mixed_format_objects = objects.iter().filter(mixed).count() as u64;
-    let threads = std::thread::available_parallelism().map_or(2, usize::from);
-    let parts: Vec<unit::Part> = futures::stream::iter(unit::gather(objects))
-        .map(|unit| unit::read(folder.clone(), unit, settings, budget.clone()))
-        .buffered(threads + 1)
-        .try_collect()
-        .await?;
-    let uri = folder.uri();
+    // A unit's rows stay together: all of them are held anyway.
+    let mut reading = Reading::new(folder, objects, settings, budget, u64::MAX);
+    let mut held = Vec::new();
+    while let Some(rows) = reading.next().await? {
+        held.push(rows);
+    }
+    let (uri, object_records) = (folder.uri(), reading.object_records);
+    let mixed = mixed_formats(objects, settings);
     let failed_uri = uri.clone();
-    let (mut read, first) = tokio::task::spawn_blocking(move || assemble(&uri, parts, settings, mixed_format_objects))
+    let (mut read, first) = tokio::task::spawn_blocking(move || assemble(&uri, held, settings, object_records, mixed))
         .await
         .map_err(|error| Error::storage("read", failed_uri, error))??;
     read.malformed_at = first.and_then(|row| place_of(row, objects, &read.object_records));
     Ok(read)
+}
+
+/// How many objects have a name that contradicts the format asked for.
+fn mixed_formats(objects: &[Object], settings: ReadSettings) -> u64 {
+    let mixed = |object: &&Object| Format::of_name(&object.name).is_some_and(|format| format != settings.format);
+    objects.iter().filter(mixed).count() as u64
 }
 
 /// The object that a row of all is in, and its number there.
@@ -158,11 +164,12 @@ fn place_of(row: usize, objects: &[Object], object_records: &[u64]) -> Option<(S
     None
 }
 
-/// The rows of all parts, and which of them is the first corrupt one.
+/// All rows, and which of them is the first corrupt one.
 fn assemble(
     uri: &str,
-    parts: Vec<unit::Part>,
+    held: Vec<Rows>,
     settings: ReadSettings,
+    object_records: Vec<u64>,
     mixed: u64,
 ) -> Result<(RowsRead, Option<usize>), Error> {
     let refuse = |error: polars::error::PolarsError| Error::Unreadable {
@@ -170,26 +177,22 @@ fn assemble(
         format: "rows",
         reason: error.to_string(),
     };
-    let mut object_records = Vec::new();
     let (mut malformed_records, mut non_finite_values, mut height) = (0, 0, 0);
     let mut unknown = Unknown::default();
     let mut corrupt = Vec::new();
     let mut frame: Option<DataFrame> = None;
-    for part in parts {
-        object_records.extend(part.object_records);
-        for rows in part.rows {
-            let finished = rows.finish().map_err(refuse)?;
-            malformed_records += finished.corrupt.len() as u64;
-            non_finite_values += finished.non_finite;
-            corrupt.extend(finished.corrupt.into_iter().map(|(row, text)| (row as usize + height, text)));
-            unknown.append(finished.unknown, height);
-            height += finished.frame.height();
-            match &mut frame {
-                Some(frame) => {
-                    frame.vstack_mut_owned(finished.frame).map_err(refuse)?;
-                }
-                None => frame = Some(finished.frame),
+    for rows in held {
+        let finished = rows.finish().map_err(refuse)?;
+        malformed_records += finished.corrupt.len() as u64;
+        non_finite_values += finished.non_finite;
+        corrupt.extend(finished.corrupt.into_iter().map(|(row, text)| (row as usize + height, text)));
+        unknown.append(finished.unknown, height);
+        height += finished.frame.height();
+        match &mut frame {
+            Some(frame) => {
+                frame.vstack_mut_owned(finished.frame).map_err(refuse)?;
             }
+            None => frame = Some(finished.frame),
         }
     }
     let mut frame = match frame {

@@ -1,49 +1,53 @@
 //! Parquet into rows, and frames of other writers into declared types.
 
-use std::io::Cursor;
-
-use bytes::Bytes;
 use polars::error::PolarsResult;
 use polars::prelude::{
-    AnyValue, Column, DataFrame, DataType, IntoColumn, NamedFrom, ParquetReader, PlSmallStr, SerReader, Series,
-    TimeUnit, TimeZone,
+    AnyValue, Column, DataFrame, DataType, IntoColumn, NamedFrom, PlSmallStr, Series, TimeUnit, TimeZone,
 };
 
 use super::cell::Cell;
 use super::limit::Budget;
+use super::outlet::Outlet;
 use super::rows::{Rows, Target, Value};
 use super::{Declared, Kind, parse_instant};
 use crate::lake::Error;
-use crate::lake::parquet_bounds::check_object;
+use crate::lake::parquet_slices::ParquetSlices;
 
-/// Appends the rows of a Parquet object, which is decoded as a whole if it fits into the budget.
-pub(super) fn parse(rows: &mut Rows, uri: &str, bytes: Bytes, budget: &Budget) -> Result<(), Error> {
+/// What is decoded at once.
+const SLICE_BYTES: u64 = 32 << 20;
+
+/// Appends the rows of a Parquet object, if they fit into the budget.
+pub(super) fn parse(rows: &mut Rows, object: &ParquetSlices, budget: &Budget, outlet: &Outlet) -> Result<(), Error> {
+    let uri = object.uri();
     let unreadable = |error: polars::error::PolarsError| Error::Unreadable {
         uri: uri.to_owned(),
         format: "Parquet",
         reason: error.to_string(),
     };
     // A few bytes can stand for billions of equal rows: look before decoding.
-    let values_bytes = check_object(uri, &bytes)?;
-    budget.spend(uri, 0, values_bytes)?;
-    let reader = ParquetReader::new(Cursor::new(bytes));
-    let frame = reader.finish().map_err(unreadable)?;
-    let targets: Vec<Target> = frame.columns().iter().map(|column| rows.settings.target(column.name())).collect();
+    budget.spend(uri, 0, object.values_bytes())?;
+    let step = object.rows_of(SLICE_BYTES);
+    let columns = object.read(0, 0)?;
+    let targets: Vec<Target> = columns.columns().iter().map(|column| rows.settings.target(column.name())).collect();
     for target in &targets {
         if let Target::Unknown(name) = target {
             rows.see(name);
         }
     }
-    for row in 0..frame.height() {
-        for (column, target) in frame.columns().iter().zip(&targets) {
-            let value = column.get(row).map_err(unreadable)?;
-            if !matches!(value, AnyValue::Null) {
-                set(rows, target, &value);
+    for start in (0..object.rows()).step_by(step) {
+        let frame = object.read(start, step)?;
+        for row in 0..frame.height() {
+            for (column, target) in frame.columns().iter().zip(&targets) {
+                let value = column.get(row).map_err(unreadable)?;
+                if !matches!(value, AnyValue::Null) {
+                    set(rows, target, &value);
+                }
             }
+            rows.end_row(|| row_json(&frame, row).to_string());
+            // Row by row: equal values share their memory only in the file.
+            rows.spend(budget, uri)?;
+            outlet.offer(rows)?;
         }
-        rows.end_row(|| row_json(&frame, row).to_string());
-        // Row by row: equal values share their memory only in the file.
-        rows.spend(budget, uri)?;
     }
     Ok(())
 }

@@ -114,6 +114,11 @@ impl Rows {
         u64::from(self.height)
     }
 
+    /// What the rows take in memory, about.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Number of undeclared columns seen.
     pub fn unknown_columns(&self) -> usize {
         self.unknown.len()

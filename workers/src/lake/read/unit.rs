@@ -1,4 +1,4 @@
-//! Units of work of a read: several small objects, or one large one.
+//! Units of work of a read: several small objects, or one large one, whose rows are handed over piece by piece.
 
 use std::sync::Arc;
 
@@ -12,15 +12,11 @@ use super::limit::{
     Budget, EXTRA_COLUMNS_MAX, OBJECTS_AT_ONCE, PARQUET_BYTES_MAX, PARQUET_GZIP_BYTES_MAX, RANGE_BYTES, SPLIT,
     UNIT_BYTES, UNIT_OBJECTS_MAX,
 };
+use super::outlet::Outlet;
 use super::rows::Rows;
 use super::{Format, ReadSettings, csv, json, parquet};
+use crate::lake::parquet_slices::ParquetSlices;
 use crate::lake::{Error, Folder, Object};
-
-/// Rows of a unit, in order, and how many each of its objects had.
-pub(super) struct Part {
-    pub rows: Vec<Rows>,
-    pub object_records: Vec<u64>,
-}
 
 /// Splits the objects, in order, into units.
 pub(super) fn gather(objects: &[Object]) -> Vec<Vec<Object>> {
@@ -42,20 +38,25 @@ pub(super) fn gather(objects: &[Object]) -> Vec<Vec<Object>> {
     units
 }
 
-/// Fetches and parses a unit. `budget` is that of the whole read.
+/// Fetches and parses a unit, whose rows go to the outlet; how many each of its objects had. `budget` is that of the whole
+/// read.
 pub(super) async fn read(
     folder: Folder,
     unit: Vec<Object>,
     settings: ReadSettings,
     budget: Arc<Budget>,
-) -> Result<Part, Error> {
+    outlet: Outlet,
+) -> Result<Vec<u64>, Error> {
     let uri = folder.uri();
     let reader = Reader { folder, settings, budget };
     match unit.as_slice() {
         [object] if object.size_bytes > RANGE_BYTES && reader.format(object) != Format::Parquet => {
-            reader.read_large(object).await
+            reader.read_large(object, outlet).await
         }
-        _ => reader.read_small(unit).await,
+        [object] if object.size_bytes > RANGE_BYTES && !object.name.ends_with(".gz") => {
+            reader.read_large_parquet(object, outlet).await
+        }
+        _ => reader.read_small(unit, outlet).await,
     }
     .map_err(|error| match error {
         // The object was listed a moment ago: it changed under the reader, and another attempt sees the new state.
@@ -77,11 +78,9 @@ impl Reader {
         Format::of_name(&object.name).unwrap_or(self.settings.format)
     }
 
-    async fn read_small(&self, unit: Vec<Object>) -> Result<Part, Error> {
+    async fn read_small(&self, unit: Vec<Object>, outlet: Outlet) -> Result<Vec<u64>, Error> {
         for object in unit.iter().filter(|object| self.format(object) == Format::Parquet) {
-            if object.size_bytes > PARQUET_BYTES_MAX {
-                return Err(self.limit(object, "the object", "PARQUET_BYTES_MAX", PARQUET_BYTES_MAX));
-            }
+            self.check_parquet_size(object)?;
         }
         // Local files are read where they are parsed: a hop to another thread per file costs more than the read.
         let fetched: Vec<Option<Bytes>> = if self.folder.local_path().is_some() {
@@ -101,13 +100,35 @@ impl Reader {
             let mut rows = Rows::new(reader.settings);
             let mut object_records = Vec::with_capacity(unit.len());
             for (object, bytes) in unit.iter().zip(fetched) {
-                let before = rows.height();
+                let before = outlet.records(&rows);
                 let bytes = bytes.map_or_else(|| reader.read_local(object), Ok)?;
-                reader.parse_object(&mut rows, object, &bytes)?;
+                reader.parse_object(&mut rows, object, bytes, &outlet)?;
                 reader.spend(object, &mut rows)?;
-                object_records.push(rows.height() - before);
+                object_records.push(outlet.records(&rows) - before);
             }
-            Ok(Part { rows: vec![rows], object_records })
+            outlet.send(rows)?;
+            Ok(object_records)
+        })
+        .await
+    }
+
+    fn check_parquet_size(&self, object: &Object) -> Result<(), Error> {
+        if object.size_bytes > PARQUET_BYTES_MAX {
+            return Err(self.limit(object, "the object", "PARQUET_BYTES_MAX", PARQUET_BYTES_MAX));
+        }
+        Ok(())
+    }
+
+    async fn read_large_parquet(&self, object: &Object, outlet: Outlet) -> Result<Vec<u64>, Error> {
+        self.check_parquet_size(object)?;
+        let slices = ParquetSlices::open(&self.folder, &object.name, object.size_bytes).await?;
+        let reader = self.clone();
+        self.blocking(move || {
+            let mut rows = Rows::new(reader.settings);
+            parquet::parse(&mut rows, &slices, &reader.budget, &outlet)?;
+            let records = outlet.records(&rows);
+            outlet.send(rows)?;
+            Ok(vec![records])
         })
         .await
     }
@@ -118,7 +139,7 @@ impl Reader {
         std::fs::read(path).map(Bytes::from).map_err(|error| Error::storage("read", uri, error))
     }
 
-    fn parse_object(&self, rows: &mut Rows, object: &Object, bytes: &[u8]) -> Result<(), Error> {
+    fn parse_object(&self, rows: &mut Rows, object: &Object, bytes: Bytes, outlet: &Outlet) -> Result<(), Error> {
         let (uri, gzip) = (self.folder.uri_of(&object.name), object.name.ends_with(".gz"));
         let format = self.format(object);
         if bytes.is_empty() {
@@ -126,25 +147,26 @@ impl Reader {
         }
         if format == Format::Parquet {
             let plain = if gzip {
-                inflate(&uri, bytes, "PARQUET_GZIP_BYTES_MAX", PARQUET_GZIP_BYTES_MAX)?.into()
+                inflate(&uri, &bytes, "PARQUET_GZIP_BYTES_MAX", PARQUET_GZIP_BYTES_MAX)?.into()
             } else {
-                Bytes::copy_from_slice(bytes)
+                bytes
             };
-            return parquet::parse(rows, &uri, plain, &self.budget);
+            return parquet::parse(rows, &ParquetSlices::of_bytes(&uri, plain)?, &self.budget, outlet);
         }
         let mut header = None;
         let mut parse = |piece: &[u8]| {
             parse_piece(rows, format, &mut header, piece);
             // Within an object, too: a bomb of tiny rows must not be read to its end.
-            self.spend(object, rows)
+            self.spend(object, rows)?;
+            outlet.offer(rows)
         };
         let mut cutter = Cutter::new(uri, format, gzip);
-        cutter.push(bytes, &mut parse)?;
+        cutter.push(&bytes, &mut parse)?;
         cutter.finish(&mut parse)
     }
 
     /// Fetches range after range; the pieces of each are parsed in parallel.
-    async fn read_large(&self, object: &Object) -> Result<Part, Error> {
+    async fn read_large(&self, object: &Object, outlet: Outlet) -> Result<Vec<u64>, Error> {
         let uri = self.folder.uri_of(&object.name);
         let format = self.format(object);
         let mut large = Large {
@@ -152,7 +174,7 @@ impl Reader {
             object: object.clone(),
             header: None,
             pending: Vec::new(),
-            rows: Vec::new(),
+            outlet,
             records: 0,
         };
         let mut cutter = Cutter::new(uri, format, object.name.ends_with(".gz"));
@@ -171,7 +193,7 @@ impl Reader {
         self.blocking(move || {
             cutter.finish(&mut |piece| large.take(format, piece))?;
             large.parse_pending(format)?;
-            Ok(Part { rows: large.rows, object_records: vec![large.records] })
+            Ok(vec![large.records])
         })
         .await
     }
@@ -218,7 +240,7 @@ struct Large {
     object: Object,
     header: Option<Header>,
     pending: Vec<Vec<u8>>,
-    rows: Vec<Rows>,
+    outlet: Outlet,
     records: u64,
 }
 
@@ -229,7 +251,7 @@ impl Large {
             let mut rows = Rows::new(self.reader.settings);
             if let Some((header, length)) = Header::take(&mut rows, piece) {
                 self.header = Some(header);
-                self.rows.push(rows);
+                self.outlet.send(rows)?;
                 piece = &piece[length..];
             }
         }
@@ -251,7 +273,7 @@ impl Large {
         for mut rows in parsed {
             self.records += rows.height();
             self.reader.spend(&self.object, &mut rows)?;
-            self.rows.push(rows);
+            self.outlet.send(rows)?;
         }
         Ok(())
     }

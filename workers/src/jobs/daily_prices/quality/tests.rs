@@ -14,8 +14,22 @@ fn row(symbol: Option<&str>, at: Option<&str>, prices: [Option<f64>; 5], volume:
     conform(&frame.unwrap(), KNOWN).unwrap()
 }
 
-fn verdict(frame: &DataFrame, limits: Limits) -> Verdict {
-    judge(frame, "2012-05-18".parse().unwrap(), limits).unwrap()
+/// A verdict and what was said of each record.
+struct Judged {
+    reasons: Vec<Option<String>>,
+    critical: [u64; 5],
+    critical_records: u64,
+    warnings: Vec<(&'static str, u64)>,
+    messages: Vec<String>,
+    rate: f64,
+    failed: bool,
+}
+
+fn verdict(frame: &DataFrame, limits: Limits) -> Judged {
+    let mut judge = Judge::new("2012-05-18".parse().unwrap(), limits);
+    let reasons = judge.add(frame).unwrap();
+    let Verdict { critical, critical_records, warnings, messages, rate, failed } = judge.conclude();
+    Judged { reasons, critical, critical_records, warnings, messages, rate, failed }
 }
 
 const DAY: Option<&str> = Some("2012-05-18T00:00:00Z");
