@@ -1,5 +1,7 @@
 //! The price history the indicators are computed from: day after day in, one series per symbol out.
 
+mod parts;
+
 use std::collections::HashMap;
 
 use polars::prelude::*;
@@ -11,6 +13,8 @@ use super::frame::Row;
 use super::quality;
 use super::window::changes;
 use crate::job::{Code, JobError};
+
+pub use parts::WindowFacts;
 
 /// Columns without which nothing can be computed, besides the symbol.
 const PRICES: [&str; 5] = ["open", "high", "low", "close", "volume"];
@@ -26,6 +30,11 @@ const MARKET: [(&str, Market); 7] = [
     ("sp500_close", Market::Close),
     ("spy_close", Market::Close),
 ];
+
+/// What a row takes without the columns that may be absent.
+const ROW_BYTES: u64 = 4 + 8 * PRICES.len() as u64;
+/// What a symbol takes beside its rows.
+const SYMBOL_BYTES: u64 = 512;
 
 /// What a benchmark column says.
 #[derive(Debug, Clone, Copy)]
@@ -53,10 +62,28 @@ struct Symbol {
 pub struct History {
     symbols: Vec<Symbol>,
     index: HashMap<String, usize>,
+    /// What the rows take in memory, about.
+    bytes: u64,
     /// Rows added.
     pub row_count: u64,
     /// Rows that repeat an earlier row's symbol and date.
     pub duplicate_rows: u64,
+}
+
+/// What stands for the market: a column of the rows, else the returns of a symbol by date.
+#[derive(Debug)]
+pub struct Reference {
+    column: Option<usize>,
+    returns: HashMap<i32, f64>,
+}
+
+impl Reference {
+    fn new(has_values: [bool; MARKET.len()], returns: HashMap<i32, f64>) -> Reference {
+        match has_values.iter().position(|has_values| *has_values) {
+            None => Reference { column: None, returns },
+            column => Reference { column, returns: HashMap::new() },
+        }
+    }
 }
 
 /// How the rows of a day are computed.
@@ -74,8 +101,20 @@ impl History {
     /// Adds a day; days come in ascending order. `uri` is where the rows are from, for errors.
     ///
     /// # Errors
-    /// `MISSING_COLUMNS`, `SCHEMA_VALIDATION_FAILED` (a column of another type), `DQ_FAILED` (a row without symbol).
+    /// As [`History::add_part`]; `DQ_FAILED` (a row without symbol).
     pub fn add(&mut self, date: i32, frame: &DataFrame, uri: &str) -> Result<(), JobError> {
+        match self.add_part(date, frame, uri)? {
+            0 => Ok(()),
+            nameless => Err(without_symbol(nameless, uri)),
+        }
+    }
+
+    /// Adds a day, or some rows of it; days come in ascending order. Rows without a symbol are counted, and none is added
+    /// with them. `uri` is where the rows are from, for errors.
+    ///
+    /// # Errors
+    /// `MISSING_COLUMNS`, `SCHEMA_VALIDATION_FAILED` (a column of another type).
+    pub fn add_part(&mut self, date: i32, frame: &DataFrame, uri: &str) -> Result<u64, JobError> {
         let missing: Vec<String> = std::iter::once("symbol")
             .chain(PRICES)
             .filter(|name| frame.column(name).is_err())
@@ -93,13 +132,14 @@ impl History {
         let symbols = symbols.str()?;
         let nameless = symbols.iter().filter(|symbol| symbol.is_none_or(|symbol| symbol.trim().is_empty())).count();
         if nameless > 0 {
-            return Err(JobError::new(Code::DqFailed, format!("null symbol present ({nameless} records) in `{uri}`")));
+            return Ok(nameless as u64);
         }
         let prices: Vec<Vec<f64>> =
             PRICES.into_iter().map(|name| required(frame, name, uri)).collect::<Result<_, _>>()?;
         let vwap: Vec<(usize, Vec<f64>)> = optional(frame, VWAP.into_iter())?;
         let market: Vec<(usize, Vec<f64>)> = optional(frame, MARKET.into_iter().map(|(name, _)| name))?;
         self.row_count += frame.height() as u64;
+        self.bytes += frame.height() as u64 * (ROW_BYTES + 8 * (vwap.len() + market.len()) as u64);
         for (row, name) in symbols.iter().flatten().enumerate() {
             let at = self.position(name);
             let symbol = &mut self.symbols[at];
@@ -116,13 +156,14 @@ impl History {
                 place(&mut symbol.market[*column], rows, values[row]);
             }
         }
-        Ok(())
+        Ok(0)
     }
 
     fn position(&mut self, name: &str) -> usize {
         if let Some(at) = self.index.get(name) {
             return *at;
         }
+        self.bytes += SYMBOL_BYTES + 2 * name.len() as u64;
         self.symbols.push(Symbol { name: name.to_owned(), ..Symbol::default() });
         self.index.insert(name.to_owned(), self.symbols.len() - 1);
         self.symbols.len() - 1
@@ -138,16 +179,28 @@ impl History {
         self.index.contains_key(symbol)
     }
 
+    /// What stands for the market.
+    pub fn reference(&self, benchmark_symbol: Option<&str>) -> Reference {
+        let returns = benchmark_symbol.map(|name| self.returns_of(name)).unwrap_or_default();
+        Reference::new(self.market_columns(), returns)
+    }
+
+    /// Which of the columns that may carry the benchmark have a value.
+    fn market_columns(&self) -> [bool; MARKET.len()] {
+        std::array::from_fn(|column| {
+            self.symbols.iter().any(|symbol| symbol.market[column].iter().any(|value| !value.is_nan()))
+        })
+    }
+
     /// The rows of the target day, by symbol; a symbol without a row on that day has none. A symbol that is there
     /// twice has two.
     pub fn rows(&self, target: Target<'_>) -> Vec<Row> {
-        let column = (0..MARKET.len()).find(|column| {
-            self.symbols.iter().any(|symbol| symbol.market[*column].iter().any(|value| !value.is_nan()))
-        });
-        let benchmark = match (column, target.benchmark_symbol) {
-            (None, Some(name)) => self.returns_of(name),
-            _ => HashMap::new(),
-        };
+        self.rows_beside(target, &self.reference(target.benchmark_symbol))
+    }
+
+    /// The same, where the market is not only in these rows.
+    pub fn rows_beside(&self, target: Target<'_>, reference: &Reference) -> Vec<Row> {
+        let Reference { column, returns: benchmark } = reference;
         let mut symbols: Vec<&Symbol> =
             self.symbols.iter().filter(|symbol| symbol.dates.last() == Some(&target.date)).collect();
         symbols.sort_by(|a, b| a.name.cmp(&b.name));
@@ -155,7 +208,7 @@ impl History {
             .par_iter()
             .flat_map_iter(|symbol| {
                 let market = match column {
-                    Some(column) => market_returns(&symbol.market[column], MARKET[column].1),
+                    Some(column) => market_returns(&symbol.market[*column], MARKET[*column].1),
                     None if benchmark.is_empty() => Vec::new(),
                     None => symbol.dates.iter().map(|date| benchmark.get(date).copied().unwrap_or(f64::NAN)).collect(),
                 };
@@ -246,105 +299,15 @@ fn optional(frame: &DataFrame, names: impl Iterator<Item = &'static str>) -> Res
     Ok(found)
 }
 
+/// The failure of a day that has rows without a symbol.
+pub(super) fn without_symbol(rows: u64, uri: &str) -> JobError {
+    JobError::new(Code::DqFailed, format!("null symbol present ({rows} records) in `{uri}`"))
+}
+
 fn wrong_type(name: &str, column: &Column, wanted: &str, uri: &str) -> JobError {
     let message = format!("column `{name}` of `{uri}` is {}, not {wanted}; write its prices again", column.dtype());
     JobError::new(Code::SchemaValidationFailed, message)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::columns::Indicator;
-    use super::*;
-
-    fn day(symbols: &[&str], close: f64) -> DataFrame {
-        let numbers = |value: f64| vec![value; symbols.len()];
-        df!("symbol" => symbols, "open" => numbers(close), "high" => numbers(close), "low" => numbers(close),
-            "close" => numbers(close), "volume" => numbers(100.0))
-        .unwrap()
-    }
-
-    fn target(date: i32) -> Target<'static> {
-        Target { date, lookback_rows: 252, benchmark_symbol: None }
-    }
-
-    #[test]
-    fn faults_of_a_day_are_named() {
-        let good = day(&["A", "B"], 1.0);
-        let cases = [
-            (good.drop_many(["close", "volume"]), Code::MissingColumns, r#"["close", "volume"]"#),
-            (df!("symbol" => [Some("A"), None], "open" => [1.0, 1.0], "high" => [1.0, 1.0], "low" => [1.0, 1.0],
-                 "close" => [1.0, 1.0], "volume" => [1.0, 1.0]).unwrap(), Code::DqFailed, "null symbol present (1 records)"),
-            (df!("symbol" => ["A"], "open" => ["x"], "high" => [1.0], "low" => [1.0], "close" => [1.0], "volume" => [1.0])
-                .unwrap(), Code::SchemaValidationFailed, "column `open` of `file:///day` is str"),
-            (df!("symbol" => [1], "open" => [1.0], "high" => [1.0], "low" => [1.0], "close" => [1.0], "volume" => [1.0])
-                .unwrap(), Code::SchemaValidationFailed, "column `symbol`"),
-        ];
-        for (frame, code, part) in cases {
-            let error = History::default().add(1, &frame, "file:///day").unwrap_err();
-            assert_eq!(error.code, code, "{error}");
-            assert!(error.message.contains(part), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_symbol_without_a_row_on_the_day_has_no_row_and_the_window_counts_rows() {
-        let mut history = History::default();
-        for (date, symbols) in [(1, vec!["B", "A"]), (2, vec!["B"]), (3, vec!["A", "C"])] {
-            history.add(date, &day(&symbols, f64::from(date)), "x").unwrap();
-        }
-        let rows = history.rows(target(3));
-        let seen: Vec<_> = rows.iter().map(|row| (row.symbol.as_str(), row.window_rows)).collect();
-        assert_eq!(seen, [("A", 2), ("C", 1)]);
-        assert_eq!(rows[0].values[Indicator::Return1d], 200.0, "the row before is that of day 1");
-        assert!(!history.has_rows_on(4));
-        let short = history.rows(Target { lookback_rows: 1, ..target(3) });
-        assert_eq!(short[0].window_rows, 1);
-        assert!(short[0].values[Indicator::Return1d].is_nan(), "the window ends before the day before");
-    }
-
-    #[test]
-    fn a_repeated_row_is_counted_and_gives_two_rows() {
-        let mut history = History::default();
-        history.add(1, &day(&["A", "A"], 1.0), "x").unwrap();
-        assert_eq!((history.duplicate_rows, history.rows(target(1)).len()), (1, 2));
-    }
-
-    #[test]
-    fn the_benchmark_is_the_first_column_that_is_present_in_its_own_unit() {
-        // 40 days of a symbol whose returns are twice the market's.
-        let market = |date: i32| if date % 2 == 0 { 0.01 } else { -0.005 };
-        type Given = fn(f64, f64) -> f64;
-        let cases: [(&str, Given, f64); 4] = [
-            ("market_return", |change, _| change, 2.0),
-            ("market_return_1d", |change, _| change * 100.0, 2.0),
-            ("spy_close", |_, level| level, 2.0),
-            ("vix_close", |change, _| change, f64::NAN),
-        ];
-        for (name, given, beta) in cases {
-            let (mut history, mut close, mut level) = (History::default(), 100.0, 50.0);
-            for date in 1..=40 {
-                close *= 1.0 + 2.0 * market(date);
-                level *= 1.0 + market(date);
-                let mut frame = day(&["A"], close);
-                frame.with_column(Column::new(name.into(), [given(market(date), level)])).unwrap();
-                frame.with_column(Column::new("sp500_close".into(), [None::<f64>])).unwrap();
-                history.add(date, &frame, "x").unwrap();
-            }
-            let actual = history.rows(target(40))[0].values[Indicator::Beta60];
-            assert!((actual - beta).abs() < 1e-9 || (actual.is_nan() && beta.is_nan()), "{name}: {actual}");
-        }
-    }
-
-    #[test]
-    fn the_day_s_average_price_is_taken_from_either_column() {
-        for (name, expected) in [("vwap", 7.0), ("vwap_d", 7.0), ("vwapx", f64::NAN)] {
-            let mut frame = day(&["A"], 1.0);
-            frame.with_column(Column::new(name.into(), [7.0])).unwrap();
-            let mut history = History::default();
-            history.add(1, &day(&["A"], 1.0), "x").unwrap();
-            history.add(2, &frame, "x").unwrap();
-            let actual = history.rows(target(2))[0].values[Indicator::VwapD];
-            assert!(actual == expected || (actual.is_nan() && expected.is_nan()), "{name}: {actual}");
-        }
-    }
-}
+mod tests;

@@ -246,3 +246,49 @@ async fn arguments_and_the_table_s_pair_are_checked_first() {
         assert!(result.message.contains(part), "{name}={value}: {}", result.message);
     }
 }
+
+/// The window of many days, and a benchmark among the symbols, by temporary files.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rows_of_a_day_do_not_depend_on_the_memory() {
+    let mut fixture = Fixture::with_history().await;
+    let arguments = [("run_id", "the-same-run"), ("lookback_days", "200")];
+    let held = fixture.run(&arguments).await;
+    assert_eq!(held.status, JobStatus::Succeeded, "{held:?}");
+    let rows = fixture.read("2013-03-01").await.unwrap();
+    let lake = fixture.lake.clone();
+    for bytes in [0, 3_000, 20_000] {
+        fixture.lake = lake.with_read_memory(bytes);
+        let spooled = fixture.run(&arguments).await;
+        assert_eq!(
+            (&spooled.status, &spooled.message, &spooled.warnings),
+            (&held.status, &held.message, &held.warnings)
+        );
+        for name in ["days_read", "input_rows", "rows", "nulls_warm_up", "violations", "schema_hash"] {
+            assert_eq!(spooled.metrics[name], held.metrics[name], "{name} with {bytes} bytes");
+        }
+        let again = fixture.read("2013-03-01").await.unwrap();
+        assert!(without_run_columns(&again).equals_missing(&without_run_columns(&rows)), "{bytes} bytes");
+        assert_eq!(again.schema(), rows.schema());
+    }
+
+    // A repeated row, a benchmark nobody knows, a row without symbol: the same words.
+    let row = ("A", [1.0, 2.0, 0.5, 1.5, 100.0]);
+    for (frame, code) in [
+        (day(&[row, row, ("B", row.1)]), "DQ_FAILED"),
+        (
+            df!("symbol" => [Some("A"), None], "open" => [1.0, 1.0], "high" => [1.0, 1.0], "low" => [1.0, 1.0],
+            "close" => [1.0, 1.0], "volume" => [1.0, 1.0])
+            .unwrap(),
+            "DQ_FAILED",
+        ),
+        (day(&[row]).drop_many(["close"]), "MISSING_COLUMNS"),
+    ] {
+        let fixture = Fixture::new();
+        fixture.put("ds=2013-03-01", &frame).await;
+        let without = Fixture { _place: tempfile::tempdir().unwrap(), lake: fixture.lake.with_read_memory(0) };
+        let (held, spooled) =
+            (fixture.run(&[("benchmark_symbol", "X")]).await, without.run(&[("benchmark_symbol", "X")]).await);
+        assert_eq!((held.code.as_str(), spooled.code.as_str()), (code, code), "{held:?}");
+        assert_eq!((&held.message, &held.warnings), (&spooled.message, &spooled.warnings));
+    }
+}

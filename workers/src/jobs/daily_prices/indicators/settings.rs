@@ -98,4 +98,9 @@ impl Settings {
         let days = (self.lookback_rows as u64 * 8).div_ceil(5) + 20;
         self.ds.checked_sub_days(Days::new(days - 1)).unwrap_or(NaiveDate::MIN)
     }
+
+    /// The days read, for messages.
+    pub fn span(&self) -> String {
+        format!("{} to {}", self.first_day(), self.ds)
+    }
 }
