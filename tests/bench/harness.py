@@ -102,8 +102,8 @@ def python(source, *arguments):
 
 
 def limit_memory(mib):
-    """Environment under which a job is told how much memory its statements may take."""
-    return {"STEPWELL_QUERY_MEMORY_MIB": str(mib)}
+    """Environment under which a job is told how much memory its statements, and the rows it reads, may take."""
+    return {"STEPWELL_QUERY_MEMORY_MIB": str(mib), "STEPWELL_READ_MEMORY_MIB": str(mib)}
 
 
 def raise_open_files():

@@ -1,5 +1,5 @@
-"""Memory: every job on an input ten times what its statements may take (`STEPWELL_QUERY_MEMORY_MIB`), made from raw data by the
-jobs themselves, chain by chain.
+"""Memory: every job on an input ten times what its statements and the rows it reads may take (`STEPWELL_QUERY_MEMORY_MIB`,
+`STEPWELL_READ_MEMORY_MIB`), made from raw data by the jobs themselves, chain by chain.
 
 An input's size is that of its text, or for Parquet that of its rows in memory. The peak is that of the process: the allowance,
 and besides it the program, the files being read and written, and what has no allowance.
@@ -69,8 +69,16 @@ def daily_prices():
     yield Step("daily-prices-data-etl", arguments, ["prices/compacted"])
 
 
+def indicators():
+    """One day's indicators of a long window of many symbols."""
+    arguments = [DAY, "--domain=market", "--table_name=indicators", "--prices_curated_bucket=window", "--prices_prefix=prices"]
+    arguments += ["--output_bucket=window", "--output_prefix=indicators", "--schema_fingerprint_s3_uri=s3://window/schema/latest.json"]
+    yield Step("market-indicators-etl", [*arguments, "--benchmark_symbol=S000000007"], ["window/prices"])
+
+
 # The chain's raw data and its jobs.
 CHAINS = {
+    "daily_indicators": (raw.window, indicators),
     "daily_prices": (raw.prices, daily_prices),
     "ecommerce": (raw.shop, ecommerce),
     "enrichment": (raw.transactions, enrichment),

@@ -120,3 +120,16 @@ def prices(place, mib):
             100.25 + i % 5 adjusted_close, (hash(i) % 100000 + 1)::double volume from {{numbers}}""",
         rows, 100_000, "format csv, header true",
     )
+
+
+def window(place, mib):
+    """A hundred days of curated prices, as Parquet sorted by symbol; what is not computed with is left out."""
+    db, days = connect(), 100
+    symbols = max(100, mib * (1 << 20) // 60 // days)
+    for number in range(days):
+        day = DS - datetime.timedelta(days=days - 1 - number)
+        folder = place / f"window/prices/ds={day}"
+        folder.mkdir(parents=True)
+        db.sql(f"""copy (select 'S' || lpad(i::varchar, 9, '0') symbol, 100 + (i + {number}) % 7 + 0.5 "open", 110 + (i + {number}) % 5 + 0.5 high,
+            90 + (i + {number}) % 3 + 0.5 low, 100.25 + hash(i + {number}) % 5 "close", (hash(i * {number}) % 100000 + 1)::double volume
+            from range({symbols}) t(i)) to '{folder}/part-00000-00000000.parquet' (format parquet, row_group_size 262144)""")
