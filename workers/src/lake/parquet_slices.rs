@@ -84,10 +84,25 @@ impl ParquetSlices {
         self.values_bytes
     }
 
-    /// How many rows take about so many bytes.
-    pub fn rows_of(&self, slice_bytes: u64) -> usize {
-        let row_bytes = self.values_bytes.div_ceil(self.rows().max(1) as u64).max(1);
-        usize::try_from(slice_bytes / row_bytes).unwrap_or(usize::MAX).clamp(1, self.rows().max(1))
+    /// What all rows take in memory, about, in bytes; texts that repeat are counted once.
+    pub fn rows_bytes(&self) -> u64 {
+        let stored = self.metadata.row_groups.iter().map(|group| group.total_byte_size() as u64);
+        self.values_bytes.max(stored.fold(0, u64::saturating_add))
+    }
+
+    /// Where to read, first row and number of rows, so that each time is about so many bytes at most.
+    pub fn slices(&self, slice_bytes: u64) -> Vec<(usize, usize)> {
+        let row_bytes = self.values_bytes.div_ceil(self.rows().max(1) as u64);
+        let (mut slices, mut at) = (Vec::new(), 0);
+        for group in self.metadata.row_groups.iter() {
+            let rows = group.num_rows();
+            let bytes = row_bytes.saturating_mul(rows as u64).max(group.total_byte_size() as u64);
+            let step = u128::from(slice_bytes) * rows as u128 / u128::from(bytes.max(1));
+            let step = usize::try_from(step).unwrap_or(usize::MAX).clamp(1, rows.max(1));
+            slices.extend((0..rows).step_by(step).map(|start| (at + start, step.min(rows - start))));
+            at += rows;
+        }
+        slices
     }
 
     /// Decodes rows from one on; fewer at the end.
@@ -128,8 +143,7 @@ pub(crate) fn frames_of(files: Vec<ParquetSlices>, slice_bytes: u64) -> Result<F
     let rows = files.iter().map(|file| file.rows() as u64).sum();
     let open = move || -> FrameIter {
         let slices = files.clone().into_iter().flat_map(move |file| {
-            let step = file.rows_of(slice_bytes);
-            (0..file.rows()).step_by(step).map(move |start| file.read(start, step))
+            file.slices(slice_bytes).into_iter().map(move |(start, rows)| file.read(start, rows))
         });
         Box::new(slices)
     };

@@ -116,10 +116,11 @@ fn object(file: SuccessFile) -> Object {
 
 /// The rows, unless they take more than so many bytes.
 fn decode_within(folder: &Folder, files: Vec<(String, Bytes)>, memory_bytes: u64) -> Result<Option<DataFrame>, Error> {
-    let mut values_bytes = 0_u64;
+    let mut rows_bytes = 0_u64;
     for (name, bytes) in &files {
-        values_bytes = values_bytes.saturating_add(check_object(&folder.uri_of(name), bytes)?);
-        if values_bytes > memory_bytes {
+        let file = ParquetSlices::of_bytes(&folder.uri_of(name), bytes.clone())?;
+        rows_bytes = rows_bytes.saturating_add(file.rows_bytes());
+        if rows_bytes > memory_bytes {
             return Ok(None);
         }
     }

@@ -4,16 +4,20 @@ use std::fmt;
 use std::io::Write;
 use std::str::FromStr;
 
+use polars::error::PolarsResult;
 use polars::prelude::{Column, DataFrame, ParquetCompression, ParquetWriter, StatisticsOptions};
 
 use super::Error;
+use super::frames::rows_within;
 
 /// Rows encoded to learn how many bytes a row takes.
 pub(super) const SAMPLE_ROWS: usize = 65_536;
+/// Fewer if they take more than this.
+pub(super) const SAMPLE_BYTES: u64 = 64 << 20;
 /// Rows per row group: small enough to skip by, large enough to compress well.
 const ROW_GROUP_ROWS: usize = 262_144;
 /// A row group of wide rows is smaller: all of it is in memory while it is encoded.
-const ROW_GROUP_BYTES: usize = 128 << 20;
+pub(super) const ROW_GROUP_BYTES: u64 = 128 << 20;
 /// What a text takes, about, for the width of a row.
 const TEXT_BYTES: usize = 32;
 /// Files are never aimed smaller than this.
@@ -90,7 +94,9 @@ impl FileSizing {
     ///
     /// Source: pipelines.md 1.5, step 7.
     pub fn files(self, uri: &str, frame: &DataFrame, codec: Codec) -> Result<usize, Error> {
-        self.files_by_sample(uri, &frame.slice(0, SAMPLE_ROWS), frame.height() as u64, codec)
+        let sample = frame.slice(0, SAMPLE_ROWS);
+        let rows = rows_within(&sample, SAMPLE_BYTES).max(1);
+        self.files_by_sample(uri, &sample.slice(0, rows), frame.height() as u64, codec)
     }
 
     /// The same for so many rows of which the first are known.
@@ -122,14 +128,26 @@ impl FileSizing {
 /// # Errors
 /// [`Error::Encode`].
 pub fn encode_parquet(uri: &str, frame: &DataFrame, codec: Codec) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::new();
     let mut frame = frame.clone();
     frame.rechunk_mut();
-    let row_group_rows = row_group_rows(&frame);
-    parquet_writer(&mut bytes, codec)
-        .with_row_group_size(Some(row_group_rows))
-        .finish(&mut frame)
-        .map_err(|error| Error::Encode { uri: uri.to_owned(), reason: error.to_string() })?;
+    encode(&frame, codec).map_err(|error| Error::Encode { uri: uri.to_owned(), reason: error.to_string() })
+}
+
+fn encode(frame: &DataFrame, codec: Codec) -> PolarsResult<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut writer = parquet_writer(&mut bytes, codec).batched(frame.schema())?;
+    let mut at = 0;
+    for group in row_groups(frame, frame.height() as u64) {
+        let end = at + group;
+        while at < end {
+            let rest = frame.slice(at as i64, end - at);
+            let rows = rows_within(&rest, ROW_GROUP_BYTES).max(1);
+            writer.write_batch(&rest.slice(0, rows))?;
+            at += rows;
+        }
+    }
+    writer.finish()?;
+    drop(writer);
     Ok(bytes)
 }
 
@@ -142,10 +160,11 @@ pub(super) fn parquet_writer<W: Write>(to: W, codec: Codec) -> ParquetWriter<W> 
 fn row_group_rows(columns: &DataFrame) -> usize {
     let width = |column: &Column| if column.dtype().is_primitive_numeric() { 8 } else { TEXT_BYTES };
     let row_bytes: usize = columns.columns().iter().map(width).sum();
-    (ROW_GROUP_BYTES / row_bytes.max(1)).clamp(1_024, ROW_GROUP_ROWS)
+    (ROW_GROUP_BYTES as usize / row_bytes.max(1)).clamp(1_024, ROW_GROUP_ROWS)
 }
 
-/// The rows of each row group of a file of so many rows with these columns, as polars cuts a frame in memory.
+/// The rows of each row group of a file of so many rows with these columns: as many as a frame of ours is cut into by polars. A
+/// group whose texts are so long that it takes more than [`ROW_GROUP_BYTES`] is cut once more.
 pub(super) fn row_groups(columns: &DataFrame, rows: u64) -> Vec<usize> {
     let rows = usize::try_from(rows).unwrap_or(usize::MAX);
     let groups = (rows / row_group_rows(columns)).max(1);

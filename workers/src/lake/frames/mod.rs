@@ -23,6 +23,9 @@ pub(crate) use key::SortKey;
 pub(crate) use queue::Queue;
 pub(crate) use sort::Sorter;
 
+/// What a value of a nested type takes, about.
+const NESTED_BYTES: u64 = 64;
+
 /// Frames on their way.
 pub(crate) type FrameIter = Box<dyn Iterator<Item = Result<DataFrame, Error>> + Send>;
 
@@ -117,20 +120,39 @@ pub(crate) fn rows_error(uri: &str, error: polars::error::PolarsError) -> Error 
     Error::Rows { uri: uri.to_owned(), source: error.into() }
 }
 
-/// What a frame takes in memory, about, in bytes: by its values alone, whatever they share.
+/// What a frame takes in memory, about, in bytes: the sum of what its rows take, whatever they share.
 pub(crate) fn frame_bytes(frame: &DataFrame) -> u64 {
-    let rows = frame.height() as u64;
+    let text_bytes = |column: &Column| -> u64 {
+        column.str().map_or(0, |texts| texts.iter().flatten().map(|text| text.len() as u64).sum())
+    };
+    frame.height() as u64 * row_bytes(frame) + frame.columns().iter().map(text_bytes).sum::<u64>()
+}
+
+/// What each row takes without its texts.
+fn row_bytes(columns: &DataFrame) -> u64 {
     let column_bytes = |column: &Column| match column.dtype() {
         DataType::Null => 0,
-        DataType::Boolean => rows / 8,
-        DataType::String => {
-            rows * 16 + column.str().map_or(0, |texts| texts.iter().flatten().map(|text| text.len() as u64).sum())
-        }
-        DataType::Decimal(..) => rows * 16,
-        kind if kind.is_nested() => column.as_materialized_series().estimated_size() as u64,
-        _ => rows * 8,
+        DataType::Boolean => 1,
+        DataType::String | DataType::Decimal(..) => 16,
+        kind if kind.is_nested() => NESTED_BYTES,
+        _ => 8,
     };
-    frame.columns().iter().map(column_bytes).sum()
+    columns.columns().iter().map(column_bytes).sum()
+}
+
+/// How many rows at the beginning take no more than so many bytes together.
+pub(crate) fn rows_within(frame: &DataFrame, bytes_max: u64) -> usize {
+    if frame_bytes(frame) <= bytes_max {
+        return frame.height();
+    }
+    let mut bytes = vec![row_bytes(frame); frame.height()];
+    for texts in frame.columns().iter().filter_map(|column| column.str().ok()) {
+        for (bytes, text) in bytes.iter_mut().zip(texts.iter()) {
+            *bytes += text.map_or(0, |text| text.len() as u64);
+        }
+    }
+    let mut left = bytes_max;
+    bytes.into_iter().take_while(|bytes| left.checked_sub(*bytes).map(|rest| left = rest).is_some()).count()
 }
 
 /// Frames one below the other, columns united by name in the order they appear; absent ones are null.

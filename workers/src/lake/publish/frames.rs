@@ -11,8 +11,8 @@ use polars::prelude::DataFrame;
 use super::sink::Sink;
 use super::source::file_name;
 use super::{WriteSettings, blocking};
-use crate::lake::frames::{FrameIter, Frames};
-use crate::lake::write::{SAMPLE_ROWS, parquet_writer, row_groups, slice_bounds};
+use crate::lake::frames::{FrameIter, Frames, frame_bytes, rows_within};
+use crate::lake::write::{ROW_GROUP_BYTES, SAMPLE_BYTES, SAMPLE_ROWS, parquet_writer, row_groups, slice_bounds};
 use crate::lake::{Codec, Error, SuccessFile};
 
 /// Writes the rows by temporary files; returns their number and the files, in reading order.
@@ -30,7 +30,7 @@ pub(super) async fn write_frames(
         .map_err(|error| Error::storage("create", std::env::temp_dir().display().to_string(), error))?;
     let path = place.path().join("file.parquet");
     let (rows, columns) = (frames.rows(), frames.columns().clone());
-    let mut coming = Coming { frames: frames.iter(), waiting: VecDeque::new(), rows: 0, uri: uri.to_owned() };
+    let mut coming = Coming { frames: frames.iter(), waiting: VecDeque::new(), rows: 0, bytes: 0, uri: uri.to_owned() };
     let (count, mut coming) = blocking(uri, move || {
         let sample = coming.sample(&columns)?;
         Ok((sizing.files_by_sample(&coming.uri, &sample, rows, codec)?, coming))
@@ -59,16 +59,18 @@ struct Coming {
     waiting: VecDeque<DataFrame>,
     /// In the waiting frames.
     rows: usize,
+    bytes: u64,
     uri: String,
 }
 
 impl Coming {
-    /// Has so many rows waiting, or all there are.
-    fn wait_for(&mut self, rows: usize) -> Result<(), Error> {
-        while self.rows < rows {
+    /// Has so many rows waiting, or more than so many bytes, or all there are.
+    fn wait_for(&mut self, rows: usize, bytes: u64) -> Result<(), Error> {
+        while self.rows < rows && self.bytes <= bytes {
             let Some(frame) = self.frames.next() else { return Ok(()) };
             let frame = frame?;
             self.rows += frame.height();
+            self.bytes += frame_bytes(&frame);
             self.waiting.push_back(frame);
         }
         Ok(())
@@ -76,30 +78,36 @@ impl Coming {
 
     /// The first rows, which stay.
     fn sample(&mut self, columns: &DataFrame) -> Result<DataFrame, Error> {
-        self.wait_for(SAMPLE_ROWS)?;
+        self.wait_for(SAMPLE_ROWS, SAMPLE_BYTES)?;
         let mut sample = columns.clone();
         for frame in &self.waiting {
             sample.vstack_mut(frame).map_err(|error| self.fault(&error.to_string()))?;
         }
-        Ok(sample.slice(0, SAMPLE_ROWS))
+        let sample = sample.slice(0, SAMPLE_ROWS);
+        Ok(sample.slice(0, rows_within(&sample, SAMPLE_BYTES).max(1)))
     }
 
-    /// Takes exactly so many rows.
+    /// Takes so many rows, or as many of them as one row group may hold; at least one.
     fn take(&mut self, columns: &DataFrame, rows: usize) -> Result<DataFrame, Error> {
-        self.wait_for(rows)?;
-        if self.rows < rows {
-            return Err(self.fault("the rows ended before the last that was announced"));
-        }
-        let mut taken = columns.clone();
+        self.wait_for(rows, ROW_GROUP_BYTES)?;
+        let (mut taken, mut left) = (columns.clone(), ROW_GROUP_BYTES);
         while taken.height() < rows {
             let Some(frame) = self.waiting.pop_front() else { break };
-            let count = frame.height().min(rows - taken.height());
-            taken.vstack_mut(&frame.slice(0, count)).map_err(|error| self.fault(&error.to_string()))?;
-            if count < frame.height() {
-                self.waiting.push_front(frame.slice(count as i64, frame.height() - count));
+            let fitting = rows_within(&frame, left).max(usize::from(taken.height() == 0));
+            let part = frame.slice(0, fitting.min(rows - taken.height()).min(frame.height()));
+            let bytes = frame_bytes(&part);
+            taken.vstack_mut(&part).map_err(|error| self.fault(&error.to_string()))?;
+            left = left.saturating_sub(bytes);
+            self.rows -= part.height();
+            self.bytes -= bytes;
+            if part.height() < frame.height() {
+                self.waiting.push_front(frame.slice(part.height() as i64, frame.height() - part.height()));
+                break;
             }
         }
-        self.rows -= rows;
+        if taken.height() == 0 {
+            return Err(self.fault("the rows ended before the last that was announced"));
+        }
         taken.rechunk_mut();
         Ok(taken)
     }
@@ -109,9 +117,12 @@ impl Coming {
         let file = File::create(path).map_err(|error| Error::storage("write", path.display().to_string(), error))?;
         let mut file = BufWriter::new(file);
         let mut writer = self.written(parquet_writer(&mut file, codec).batched(columns.schema()))?;
-        for group in row_groups(columns, rows) {
-            let frame = self.take(columns, group)?;
-            self.written(writer.write_batch(&frame))?;
+        for mut group in row_groups(columns, rows) {
+            while group > 0 {
+                let frame = self.take(columns, group)?;
+                self.written(writer.write_batch(&frame))?;
+                group -= frame.height();
+            }
         }
         let bytes = self.written(writer.finish())?;
         drop(writer);

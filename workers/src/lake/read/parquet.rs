@@ -26,7 +26,6 @@ pub(super) fn parse(rows: &mut Rows, object: &ParquetSlices, budget: &Budget, ou
     };
     // A few bytes can stand for billions of equal rows: look before decoding.
     budget.spend(uri, 0, object.values_bytes())?;
-    let step = object.rows_of(SLICE_BYTES);
     let columns = object.read(0, 0)?;
     let targets: Vec<Target> = columns.columns().iter().map(|column| rows.settings.target(column.name())).collect();
     for target in &targets {
@@ -34,8 +33,8 @@ pub(super) fn parse(rows: &mut Rows, object: &ParquetSlices, budget: &Budget, ou
             rows.see(name);
         }
     }
-    for start in (0..object.rows()).step_by(step) {
-        let frame = object.read(start, step)?;
+    for (start, rows_at_once) in object.slices(SLICE_BYTES) {
+        let frame = object.read(start, rows_at_once)?;
         for row in 0..frame.height() {
             for (column, target) in frame.columns().iter().zip(&targets) {
                 let value = column.get(row).map_err(unreadable)?;
