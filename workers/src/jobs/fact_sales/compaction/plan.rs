@@ -120,7 +120,7 @@ pub(super) fn null(kind: Kind) -> String {
 /// its rows have lost, if they can have.
 pub(super) fn gold(dimension: Option<(&str, &str)>, may_lose_numbers: bool) -> String {
     let (columns, join) = dimension.unwrap_or_default();
-    let lost = if may_lose_numbers { ",\n    g.parse_failures" } else { "" };
+    let lost = if may_lose_numbers { ",\n    g.parse_failures as \"numbersLost\"" } else { "" };
     GOLD.replace("{{dimension_columns}}", columns)
         .replace("{{dimension_join}}", join)
         .replace("{{parse_failures}}", lost)

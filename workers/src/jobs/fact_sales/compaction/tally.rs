@@ -13,8 +13,9 @@ use crate::lake::Rows;
 use crate::lake::read::MICROS_PER_DAY;
 use crate::query::{Column, Kind, column};
 
-/// How many numbers a row has lost on its way from the input: a column that only the tally sees.
-pub(super) const LOST: Column = column("parse_failures", Kind::Int64);
+/// How many numbers a row has lost on its way from the input: a column that only the tally sees, of a name that none of a
+/// dimension can have.
+pub(super) const LOST: Column = column("numbersLost", Kind::Int64);
 /// How far an amount may be from quantity times price.
 const BALANCE_TOLERANCE: f64 = 0.010_000_001;
 
