@@ -157,6 +157,7 @@ async fn find(
         stopped_since: parameters.hours().map(|hours| now.plus_seconds(-3600 * i64::from(hours))),
         pipeline: parameters.pipeline.clone().filter(|name| !name.is_empty()),
         partition: parameters.ds.clone().filter(|ds| !ds.is_empty()).or_else(|| is_day.then(|| query.to_owned())),
+        alone: false,
     };
     let mut page = Page { token: parameters.token.clone(), limit: ROWS_MAX };
     if query.is_empty() || is_day {

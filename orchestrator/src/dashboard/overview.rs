@@ -28,8 +28,8 @@ const LATELY_MAX: u32 = 12;
 const UNSERVED_SECONDS: i64 = 30;
 /// Failures count for so long.
 const FAILED_HOURS: i64 = 24;
-/// The list of what the page counts as failed.
-const FAILED_LIST: &str = "/executions?status=FAILED,TIMED_OUT&hours=24";
+/// How an execution fails, as the page counts it.
+const FAILED: [ExecutionStatus; 2] = [ExecutionStatus::Failed, ExecutionStatus::TimedOut];
 /// Letters of a failure's message.
 const MESSAGE_CHARS_MAX: usize = 300;
 /// Messages that are looked at.
@@ -70,10 +70,10 @@ pub struct Overview {
 
 #[derive(Debug)]
 struct Tile {
-    label: &'static str,
+    label: String,
     value: String,
     detail: String,
-    href: &'static str,
+    href: String,
     bad: bool,
 }
 
@@ -138,13 +138,14 @@ async fn bad_executions(
             records.extend(store.execution_by_id(row.execution).await?);
         }
     }
-    for status in [ExecutionStatus::Failed, ExecutionStatus::TimedOut] {
-        let filter = ExecutionFilter { statuses: vec![status], ..ExecutionFilter::default() };
-        let page = Page { token: None, limit: ATTENTION_MAX as u32 };
-        let since = now.plus_seconds(-FAILED_HOURS * 3600);
-        let others = store.list_executions(&filter, &page).await?.items;
-        records.extend(others.into_iter().filter(|record| record.pipeline.is_none() && record.started_at >= since));
-    }
+    let filter = ExecutionFilter {
+        statuses: FAILED.to_vec(),
+        stopped_since: Some(now.plus_seconds(-FAILED_HOURS * 3600)),
+        alone: true,
+        ..ExecutionFilter::default()
+    };
+    let page = Page { token: None, limit: ATTENTION_MAX as u32 };
+    records.extend(store.list_executions(&filter, &page).await?.items);
     records.sort_by_key(|record| std::cmp::Reverse(record.stopped_at));
     records.truncate(ATTENTION_MAX);
     Ok(records)
@@ -221,12 +222,18 @@ fn tiles(facts: &OverviewFacts) -> Vec<Tile> {
         facts.counts.iter().filter(|(status, _)| wanted.contains(status)).map(|(_, count)| count).sum()
     };
     let waiting: u64 = facts.backlog.iter().map(|(_, count, _)| count).sum();
-    let failed = count(&[ExecutionStatus::Failed, ExecutionStatus::TimedOut]);
+    let failed = count(&FAILED);
+    // The list of exactly those.
+    let failed_list =
+        format!("/executions?status={}&hours={FAILED_HOURS}", FAILED.map(ExecutionStatus::as_str).join(","));
     let unsent = facts.outbox.iter().filter(|m| matches!(m.delivery, Delivery::Failed | Delivery::Pending)).count();
     let about = |field: &str| -> u64 {
         facts.workers.iter().filter_map(|worker| worker.about.get(field)).map(super::workers::amount).sum()
     };
-    let tile = |label, value: String, detail: String, href, bad| Tile { label, value, detail, href, bad };
+    let tile = |label: &str, value: String, detail: String, href: &str, bad| {
+        let (label, href) = (label.to_owned(), href.to_owned());
+        Tile { label, value, detail, href, bad }
+    };
     vec![
         tile(
             "running",
@@ -242,7 +249,7 @@ fn tiles(facts: &OverviewFacts) -> Vec<Tile> {
             "/workers",
             waiting > 0 && facts.workers.is_empty(),
         ),
-        tile("failed 24 h", failed.to_string(), String::new(), FAILED_LIST, failed > 0),
+        tile(&format!("failed {FAILED_HOURS} h"), failed.to_string(), String::new(), &failed_list, failed > 0),
         tile("alerts unsent", unsent.to_string(), String::new(), "/alarms", unsent > 0),
         tile(
             if facts.workers.len() == 1 { "worker" } else { "workers" },

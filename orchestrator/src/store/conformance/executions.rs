@@ -130,10 +130,12 @@ pub async fn lists_page_newest_first_and_filter(store: Shared) {
                 partition: Some("2024-12-04".into()),
                 statuses: vec![ExecutionStatus::Running],
                 state_machine_arn: Some(MACHINE.into()),
-                stopped_since: None,
+                ..Default::default()
             },
             vec!["x4"],
         ),
+        (ExecutionFilter { alone: true, statuses: vec![ExecutionStatus::Running], ..Default::default() }, vec!["x3"]),
+        (ExecutionFilter { alone: true, ..Default::default() }, vec!["x5", "x3", "x1"]),
         (ExecutionFilter { pipeline: Some("none".into()), ..Default::default() }, vec![]),
     ];
     for (filter, names) in filters {

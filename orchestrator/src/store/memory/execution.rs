@@ -24,6 +24,7 @@ impl Rows {
             .filter(|record| filter.stopped_since.is_none_or(|since| record.stopped_at.is_some_and(|at| at >= since)))
             .filter(|record| filter.pipeline.is_none() || filter.pipeline == record.pipeline)
             .filter(|record| filter.partition.is_none() || filter.partition == record.partition)
+            .filter(|record| !filter.alone || record.pipeline.is_none())
             .filter(|record| after.as_ref().is_none_or(|after| place(record) < *after))
             .collect();
         found.sort_by_key(|record| std::cmp::Reverse(place(record)));

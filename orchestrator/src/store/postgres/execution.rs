@@ -117,6 +117,9 @@ pub(super) async fn list_executions(
     if let Some(partition) = &filter.partition {
         query.push(" and partition = ").push_bind(text(partition));
     }
+    if filter.alone {
+        query.push(" and pipeline is null");
+    }
     if let Some(place) = page::place(page)? {
         let id = page::id(page, &place)?;
         query.push(" and (started_at, id) < (").push_bind(instant(place.at)).push(", ").push_bind(id).push(")");

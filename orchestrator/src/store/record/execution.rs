@@ -133,6 +133,8 @@ pub struct ExecutionFilter {
     pub pipeline: Option<String>,
     /// Only runs of this partition.
     pub partition: Option<String>,
+    /// Only those that are no pipeline's run.
+    pub alone: bool,
 }
 
 /// Which events of a history.

@@ -139,6 +139,9 @@ pub(super) async fn list_executions(
     if let Some(partition) = &filter.partition {
         query.push(" and partition = ").push_bind(partition.clone());
     }
+    if filter.alone {
+        query.push(" and pipeline is null");
+    }
     if let Some(place) = page::place(page)? {
         let id = page::id(page, &place)?;
         query.push(" and (started_at, id) < (").push_bind(place.at.millis()).push(", ");
