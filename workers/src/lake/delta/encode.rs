@@ -19,6 +19,8 @@ use crate::lake::Error;
 
 /// Batches that wait for an encoder take this part of the memory, together.
 const WAITING_SHARE: usize = 8;
+/// An encoder has no less memory than this, lest its files become small.
+const ENCODER_BYTES_MIN: usize = 128 << 20;
 /// What a permit of waiting memory stands for.
 const PERMIT_BYTES: usize = 1 << 10;
 
@@ -30,7 +32,7 @@ pub(super) struct Target {
     pub uri: String,
 }
 
-/// Encoders at work. Dropped without [`Encoders::finish`], they take back what they have begun.
+/// Encoders at work, to be ended by [`Encoders::finish`] or [`Encoders::abort`]: dropped, they leave files that nobody names.
 pub(super) struct Encoders {
     uri: String,
     partition_by: Vec<usize>,
@@ -70,7 +72,7 @@ impl Encoders {
             ),
         };
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let count = if partition_by.is_empty() { 1 } else { cores };
+        let count = if partition_by.is_empty() { 1 } else { encoders(cores, allowed_bytes) };
         let waiting_max = u32::try_from(allowed_bytes / WAITING_SHARE / PERMIT_BYTES).unwrap_or(u32::MAX).max(1);
         let (mut queues, mut tasks) = (Vec::new(), JoinSet::new());
         for _ in 0..count {
@@ -171,6 +173,11 @@ impl Encoders {
     }
 }
 
+/// How many encoders share the memory.
+fn encoders(cores: usize, allowed_bytes: usize) -> usize {
+    cores.min(allowed_bytes / ENCODER_BYTES_MIN).max(1)
+}
+
 /// One encoder: writes until the end, or takes back what it has written if that never comes.
 async fn encode(
     target: Target,
@@ -208,4 +215,18 @@ async fn encode(
     }
     adds.extend(open.close().await.map_err(failed)?);
     Ok(adds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::encoders;
+
+    #[test]
+    fn there_are_no_more_encoders_than_cores_nor_than_the_memory_feeds() {
+        let mib = |mib: usize| mib << 20;
+        let cases = [(2, 1024, 2), (64, 1024, 8), (64, 255, 1), (8, 0, 1)];
+        for (cores, memory, count) in cases {
+            assert_eq!(encoders(cores, mib(memory)), count, "{cores} cores, {memory} MiB");
+        }
+    }
 }
