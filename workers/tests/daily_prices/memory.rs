@@ -1,26 +1,16 @@
 //! Days that do not fit into the memory they may take: by temporary files they become the same rows in the same files.
 
-use std::process::Command;
-
 use workers::job::JobResult;
 use workers::lake::{Partition, PartitionState};
 
-use super::support::{MEMORY_VARIABLE, World, columns, expect, metric, rows, run};
+use super::support::{MEMORY_VARIABLE, World, columns, expect, metric, rows, run, run_every_case_again};
 
 const DS: &str = "2012-05-18";
 
 /// Every case of this program once more, with memory for nothing.
 #[test]
 fn every_case_holds_without_memory_too() {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--skip", "every_case_holds", "--skip", "memory::"])
-        .env(MEMORY_VARIABLE, "0")
-        .output()
-        .unwrap();
-    let (told, log) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{told}\n{log}");
-    let passed = told.lines().find_map(|line| line.strip_prefix("test result: ok. ")?.split(' ').next()?.parse().ok());
-    assert!(passed.unwrap_or(0) >= 20, "the cases were run: {told}");
+    run_every_case_again(&["every_case_holds", "memory::"], MEMORY_VARIABLE, "0");
 }
 
 /// A day of all that can be in one: undeclared columns of every type, rows that are none, of other days, without a symbol,

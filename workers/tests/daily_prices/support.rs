@@ -1,6 +1,7 @@
 //! A lake of one test: raw days in, jobs run, partitions out.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use polars::prelude::DataFrame;
 use workers::job::{JobResult, run_job_on};
@@ -14,6 +15,19 @@ pub const S3_VARIABLE: &str = "STEPWELL_TEST_S3";
 
 /// What rows of a read may take in memory, in bytes, instead of the default.
 pub const MEMORY_VARIABLE: &str = "STEPWELL_TEST_READ_BYTES";
+
+/// Runs the cases of this program once more, but those whose names contain one of `skipped`, with a variable set.
+pub fn run_every_case_again(skipped: &[&str], variable: &str, value: &str) {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(skipped.iter().flat_map(|name| ["--skip", name]))
+        .env(variable, value)
+        .output()
+        .unwrap();
+    let (told, log) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{told}\n{log}");
+    let passed = told.lines().find_map(|line| line.strip_prefix("test result: ok. ")?.split(' ').next()?.parse().ok());
+    assert!(passed.unwrap_or(0) >= 20, "the cases were run: {told}");
+}
 
 /// A lake nobody else uses.
 pub struct World {

@@ -1,6 +1,8 @@
 //! A lake of one test: data in, jobs run, tables out.
 #![allow(dead_code, reason = "each system uses its own part of it")]
 
+use std::process::{Command, Stdio};
+
 use serde_json::{Map, Value};
 use workers::job::{JobContext, JobResult, run_job_on};
 use workers::lake::delta::Delta;
@@ -70,6 +72,26 @@ impl World {
 pub async fn run(lake: &Lake, job: &str, arguments: &[&str]) -> JobResult {
     let line: Vec<String> = arguments.iter().map(|&word| word.to_owned()).collect();
     run_job_on(lake.clone(), job, &line).await
+}
+
+/// Runs a job in a process of its own, which may keep rows of 32 MiB in memory, and checks that it refuses what it reads and
+/// takes little memory for it; its message.
+#[track_caller]
+pub fn refused_with_32_mib(lake: &str, job: &str, arguments: &[&str]) -> String {
+    let job = Command::new(env!("CARGO_BIN_EXE_worker-under-test"))
+        .args(["job", job])
+        .args(arguments)
+        .env("STEPWELL_LAKE", lake)
+        .env("STEPWELL_READ_MEMORY_MIB", "32")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(job.stdout).unwrap();
+    let result: JobResult = serde_json::from_str(said.lines().last().unwrap()).unwrap();
+    expect(&result, "SCHEMA_VALIDATION_FAILED", 1);
+    let peak = metric(&result, "peak_memory_bytes");
+    assert!(peak < f64::from(200 << 20), "{peak} bytes: {}", result.message);
+    result.message
 }
 
 /// A SQL session outside of any job.
