@@ -1,8 +1,8 @@
 //! Silver: each raw file is appended to the Delta table once, in the columns of [`SILVER`], enriched by the lookups.
 //!
 //! A file is told by its content. It is read in pieces of at most [`PIECE_ROWS`] rows, fewer if they are long; a piece is
-//! one Delta commit that carries the transaction id (`enrichment_silver:<digest>`, number of the piece), so that a file that comes again, under
-//! whatever name, and an attempt after a crash append nothing twice.
+//! one Delta commit that carries the transaction id (`enrichment_silver:<digest>`, number of the piece), so that a file that
+//! comes again, under whatever name, and an attempt after a crash append nothing twice.
 //!
 //! Source: pipelines.md 4.2.
 
