@@ -54,8 +54,9 @@ pub(super) fn push_float(text: &mut String, value: f64) -> bool {
         if value < 0.0 {
             text.push('-');
         }
-        write!(text, "{}.", hundredths / 100).expect("text takes everything");
-        push_digits(text, hundredths % 100, 2);
+        text.push_str(itoa::Buffer::new().format(hundredths / 100));
+        text.push('.');
+        push_two_digits(text, hundredths % 100);
         if hundredths.is_multiple_of(10) {
             text.pop();
         }
@@ -87,7 +88,7 @@ pub(super) fn push_timestamp(text: &mut String, micros: i64) {
         (':', second % 60),
     ] {
         text.push(before);
-        push_digits(text, number, 2);
+        push_two_digits(text, number);
     }
     let fraction = micros % 1_000_000;
     if fraction != 0 {
@@ -95,6 +96,12 @@ pub(super) fn push_timestamp(text: &mut String, micros: i64) {
         push_digits(text, fraction, 6);
         text.truncate(text.trim_end_matches('0').len());
     }
+}
+
+/// Appends a number below 100.
+fn push_two_digits(text: &mut String, number: u64) {
+    let digits = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
+    text.push_str(std::str::from_utf8(&digits).expect("digits are text"));
 }
 
 /// Appends the last `count` digits of a number.
