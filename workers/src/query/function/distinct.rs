@@ -8,7 +8,10 @@ use deltalake::arrow::datatypes::{DataType, Field, FieldRef, Int64Type};
 use deltalake::datafusion::common::{DataFusionError, Result, ScalarValue};
 use deltalake::datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use deltalake::datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};
-use roaring::RoaringTreemap;
+use roaring::{RoaringBitmap, RoaringTreemap};
+
+/// Fewer numbers are put in one by one; of more, a bitmap of their own is united with the one that is there.
+const UNITED_MIN: usize = 64;
 
 /// Its name in statements.
 pub(in crate::query) const DISTINCT: &str = "sw_distinct";
@@ -62,7 +65,19 @@ struct Seen {
 impl Accumulator for Seen {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         // The bits of a number stand for it, whatever its sign.
-        self.numbers.extend(values[0].as_primitive::<Int64Type>().iter().flatten().map(i64::cast_unsigned));
+        let numbers = values[0].as_primitive::<Int64Type>().iter().flatten().map(i64::cast_unsigned);
+        if values[0].len() < UNITED_MIN {
+            self.numbers.extend(numbers);
+            return Ok(());
+        }
+        let mut numbers: Vec<u64> = numbers.collect();
+        // Nothing is moved where they come in order, as keys often do.
+        numbers.sort_unstable();
+        numbers.dedup();
+        self.numbers |= RoaringTreemap::from_bitmaps(numbers.chunk_by(|a, b| a >> 32 == b >> 32).map(|together| {
+            let lower = together.iter().map(|number| *number as u32);
+            ((together[0] >> 32) as u32, RoaringBitmap::from_sorted_iter(lower).expect("they are sorted"))
+        }));
         Ok(())
     }
 
@@ -85,5 +100,40 @@ impl Accumulator for Seen {
             self.numbers |= RoaringTreemap::deserialize_from(Cursor::new(bytes)).map_err(DataFusionError::from)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use deltalake::arrow::array::{BinaryArray, Int64Array};
+
+    use super::*;
+
+    #[test]
+    fn numbers_of_any_spread_are_counted_once_in_batches_of_any_size() {
+        let mut seed = 3u64;
+        let mut next = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            seed.cast_signed()
+        };
+        for shift in [0, 20, 40, 50, 60] {
+            let numbers: Vec<Option<i64>> = (0..20_000).map(|n| (n % 13 > 0).then(|| next() >> shift)).collect();
+            let different = numbers.iter().flatten().collect::<HashSet<_>>().len();
+            for size in [1, 50, 8192] {
+                let (mut halves, mut whole) = ([Seen::default(), Seen::default()], Seen::default());
+                for (place, batch) in numbers.chunks(size).enumerate() {
+                    let batch: ArrayRef = Arc::new(Int64Array::from(batch.to_vec()));
+                    halves[place % 2].update_batch(&[batch]).unwrap();
+                }
+                for half in &mut halves {
+                    let [ScalarValue::Binary(Some(state))] = &half.state().unwrap()[..] else { panic!("one state") };
+                    whole.merge_batch(&[Arc::new(BinaryArray::from(vec![state.as_slice()]))]).unwrap();
+                }
+                let expected = ScalarValue::Int64(Some(different as i64));
+                assert_eq!(whole.evaluate().unwrap(), expected, "spread by {shift}, batches of {size}");
+            }
+        }
     }
 }

@@ -52,6 +52,31 @@ pub fn round_half_away(value: f64, decimals: i32) -> f64 {
     if !value.is_finite() || value == 0.0 {
         return value;
     }
+    rounded_far_from_a_half(value, decimals).unwrap_or_else(|| rounded_by_text(value, decimals))
+}
+
+/// [`round_half_away`] of most numbers: those whose text and double lie on the same side of the half, as they do where the half
+/// is farther away than multiplying can be wrong.
+fn rounded_far_from_a_half(value: f64, decimals: i32) -> Option<f64> {
+    /// Powers of ten up to this one are exact, and so is what divides by them.
+    const DECIMALS_MAX: i32 = 22;
+    /// Below it neighbours are 2⁻¹² apart at most.
+    const SCALED_MAX: f64 = (1u64 << 40) as f64;
+    const WRONG_MAX: f64 = 1e-3;
+    if !(0..=DECIMALS_MAX).contains(&decimals) {
+        return None;
+    }
+    let scale = 10f64.powi(decimals);
+    let scaled = value.abs() * scale;
+    if scaled >= SCALED_MAX || (scaled.fract() - 0.5).abs() < WRONG_MAX {
+        return None;
+    }
+    let magnitude = scaled.round() / scale;
+    // No negative zero.
+    Some(if value < 0.0 && magnitude != 0.0 { -magnitude } else { magnitude })
+}
+
+fn rounded_by_text(value: f64, decimals: i32) -> f64 {
     // Shortest digits that give the number back: `-d.ddde±x`.
     let text = format!("{:e}", value.abs());
     let (mantissa, exponent) = text.split_once('e').expect("the format has an exponent");
@@ -133,5 +158,25 @@ mod tests {
         ] {
             assert_eq!(round_half_away(value, decimals), expected, "{value} to {decimals}");
         }
+    }
+
+    #[test]
+    fn what_is_far_from_a_half_is_rounded_as_its_text_is() {
+        let mut seed = 11u64;
+        let mut far = 0;
+        for number in 0..200_000u32 {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let decimals = (number % 8) as i32 - 1;
+            let whole = (seed >> (number % 60)) as f64;
+            for value in
+                [whole / 1000.0, -whole / 8.0, f64::from_bits((whole / 200.0).to_bits() + 1), f64::from_bits(seed)]
+            {
+                let by_text = if value.is_finite() && value != 0.0 { rounded_by_text(value, decimals) } else { value };
+                let rounded = round_half_away(value, decimals);
+                assert_eq!(rounded.to_bits(), by_text.to_bits(), "{value:?} to {decimals}: {rounded:?}, {by_text:?}");
+                far += usize::from(rounded_far_from_a_half(value, decimals).is_some());
+            }
+        }
+        assert!(far > 100_000, "{far} were");
     }
 }
