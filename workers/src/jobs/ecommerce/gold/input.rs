@@ -14,18 +14,18 @@ struct Wanted {
     name: &'static str,
     /// How it is read; `{}` is the column.
     reading: &'static str,
-    /// Whether an integer is read as it is.
-    keeps_int: bool,
+    /// A column of this kind is read as it is.
+    keeps: Option<Kind>,
     /// What stands for it where the table has no such column; `None`: the table is refused.
     absent: Option<&'static str>,
 }
 
 const fn required(name: &'static str, reading: &'static str) -> Wanted {
-    Wanted { name, reading, keeps_int: false, absent: None }
+    Wanted { name, reading, keeps: None, absent: None }
 }
 
 const fn optional(name: &'static str, reading: &'static str, absent: &'static str) -> Wanted {
-    Wanted { name, reading, keeps_int: false, absent: Some(absent) }
+    Wanted { name, reading, keeps: None, absent: Some(absent) }
 }
 
 /// Keys that are numbers in one table and text in another are compared as text.
@@ -49,11 +49,11 @@ const ORDER_COLUMNS: &[Wanted] = &[
 
 const ITEM_COLUMNS: &[Wanted] = &[
     // Nothing else refers to it, so it need not be text.
-    Wanted { keeps_int: true, ..required("id", AS_TEXT) },
+    Wanted { keeps: Some(Kind::Int32), ..required("id", AS_TEXT) },
     required("order_id", AS_TEXT),
     required("product_id", AS_INT),
     optional("days_since_prior_order", AS_INT, NO_INT),
-    optional("reordered", AS_FLAG, "cast(null as boolean)"),
+    Wanted { keeps: Some(Kind::Boolean), ..optional("reordered", AS_FLAG, "cast(null as boolean)") },
     optional("date", AS_DATE, "cast(null as date)"),
 ];
 
@@ -98,7 +98,7 @@ pub(super) async fn register(query: &Query, source: &Source, table: &Delta) -> R
     for column in wanted(source) {
         let name = column.name;
         match (found.iter().find(|found| found.name == name), column.absent) {
-            (Some(found), _) if column.keeps_int && found.kind == Kind::Int32 => selected.push(name.to_owned()),
+            (Some(found), _) if column.keeps == Some(found.kind) => selected.push(name.to_owned()),
             (Some(_), _) => selected.push(format!("{} as {name}", column.reading.replace("{}", name))),
             (None, Some(null)) => selected.push(format!("{null} as {name}")),
             (None, None) => missing.push(name),

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use chrono::Utc;
+use futures::future::try_join_all;
 
 use super::super::quality::{Facts, Report, judge};
 use super::super::settings::Settings;
@@ -61,11 +62,12 @@ pub(super) async fn run(context: &JobContext, job: &GoldJob) -> Result<Finish, J
 
 /// The silver tables that a job reads.
 async fn open_silver(settings: &Settings, job: &GoldJob) -> Result<Vec<(&'static Source, Delta)>, JobError> {
+    let folders: Vec<Folder> = job.sources.iter().map(|source| settings.table(Layer::Silver, source.name)).collect();
+    let opened = try_join_all(folders.iter().map(Delta::open)).await?;
     let mut silver = Vec::new();
     let mut missing = Vec::new();
-    for source in job.sources {
-        let folder = settings.table(Layer::Silver, source.name);
-        match Delta::open(&folder).await? {
+    for ((source, folder), table) in job.sources.iter().zip(&folders).zip(opened) {
+        match table {
             Some(table) => silver.push((*source, table)),
             None => missing.push(format!("`{}`", folder.uri())),
         }

@@ -9,6 +9,9 @@ mod report;
 mod result;
 mod trend;
 
+use std::borrow::Cow;
+
+use futures::try_join;
 use serde_json::{Map, Value as Json};
 
 use super::gold::GoldJob;
@@ -64,53 +67,62 @@ impl Counts {
 /// Those of the statements.
 pub(super) async fn judge(query: &Query, facts: &Facts<'_>, parameters: &[(&str, Value)]) -> Result<Report, JobError> {
     let job = facts.job;
-    let mut checks = vec![schema(query, facts).await?];
-    let first = |statement: &'static str| async move {
-        let mut rows = query.json(statement, parameters).await?;
-        Ok::<_, JobError>(Counts(if rows.is_empty() { Map::new() } else { rows.swap_remove(0) }))
+    let reads = |source| job.reads(source);
+    let first = |statement: &'static str| first(query, statement.into(), parameters);
+    let (result_statement, judge_result): (_, fn(&Counts) -> Vec<Check>) = match job.table.name {
+        "daily_sales" => (include_str!("../sql/check/daily_sales.sql"), result::daily_sales),
+        "product_performance" => (include_str!("../sql/check/product_performance.sql"), result::product_performance),
+        "department_analytics" => (include_str!("../sql/check/department_analytics.sql"), result::department_analytics),
+        _ => (include_str!("../sql/check/customer_insights.sql"), result::customer_insights),
     };
-    let orders = first(include_str!("../sql/check/orders.sql")).await?;
+    let by_day = job.table.name == "daily_sales";
+    let rows_statement = if by_day {
+        include_str!("../sql/check/rows_daily_sales.sql")
+    } else {
+        include_str!("../sql/check/rows_table.sql")
+    };
+    // They have nothing to do with each other: one is planned while another computes.
+    let (orders, items, products, computed, day, rows) = try_join!(
+        first(include_str!("../sql/check/orders.sql")),
+        when(reads(&ORDER_ITEMS), async { self::first(query, items_statement(query).await?, parameters).await }),
+        when(reads(&ORDER_ITEMS) && reads(&PRODUCTS), first(include_str!("../sql/check/products.sql"))),
+        first(result_statement),
+        when(by_day, first(include_str!("../sql/check/trend.sql"))),
+        first(rows_statement),
+    )?;
+    let mut checks = vec![schema(query, facts).await?];
     checks.extend(input::orders(&orders));
     checks.push(input::freshness(&orders, facts));
-    if job.reads(&ORDER_ITEMS) {
-        let items = query.json(&items_statement(query).await?, parameters).await?;
-        let items = Counts(items.into_iter().next().unwrap_or_default());
-        let products = match job.reads(&PRODUCTS) {
-            true => Some(first(include_str!("../sql/check/products.sql")).await?),
-            false => None,
-        };
-        checks.extend(input::items(&items, products.as_ref()));
-    }
-    match job.table.name {
-        "daily_sales" => {
-            checks.extend(result::daily_sales(&first(include_str!("../sql/check/daily_sales.sql")).await?));
-            checks.extend(trend::day(&first(include_str!("../sql/check/trend.sql")).await?));
-        }
-        "product_performance" => checks
-            .extend(result::product_performance(&first(include_str!("../sql/check/product_performance.sql")).await?)),
-        "department_analytics" => checks
-            .extend(result::department_analytics(&first(include_str!("../sql/check/department_analytics.sql")).await?)),
-        _ => {
-            checks.extend(result::customer_insights(&first(include_str!("../sql/check/customer_insights.sql")).await?))
-        }
-    }
-    let rows = match job.table.name {
-        "daily_sales" => first(include_str!("../sql/check/rows_daily_sales.sql")).await?,
-        _ => first(include_str!("../sql/check/rows_table.sql")).await?,
-    };
+    checks.extend(items.iter().flat_map(|items| input::items(items, products.as_ref())));
+    checks.extend(judge_result(&computed));
+    checks.extend(day.iter().flat_map(trend::day));
     checks.push(trend::rows(&rows, facts.stored));
     Ok(Report::new(job.table.name, facts.window.to, checks))
 }
 
+/// The counts of the one row of a statement.
+async fn first(query: &Query, statement: Cow<'_, str>, parameters: &[(&str, Value)]) -> Result<Counts, JobError> {
+    let rows = query.json(&statement, parameters).await?;
+    Ok(Counts(rows.into_iter().next().unwrap_or_default()))
+}
+
+/// The counts, if they are wanted.
+async fn when(
+    wanted: bool,
+    counts: impl Future<Output = Result<Counts, JobError>>,
+) -> Result<Option<Counts>, JobError> {
+    if wanted { counts.await.map(Some) } else { Ok(None) }
+}
+
 /// The statement about items: ids that are integers are counted in little memory, others by sorting them out.
-async fn items_statement(query: &Query) -> Result<String, JobError> {
+async fn items_statement(query: &Query) -> Result<Cow<'static, str>, JobError> {
     let columns = query.columns("item_scope").await?;
     let is_int = columns.iter().any(|column| column.name == "id" && column.kind == Kind::Int32);
     let distinct = match is_int {
         true => "sw_distinct(id)",
         false => "(select count(id) from (select id from item_scope group by id) as k)",
     };
-    Ok(include_str!("../sql/check/items.sql").replace("{{distinct_ids}}", distinct))
+    Ok(include_str!("../sql/check/items.sql").replace("{{distinct_ids}}", distinct).into())
 }
 
 /// Names, order and types of the computed columns.
