@@ -11,7 +11,8 @@ mod trend;
 
 use std::borrow::Cow;
 
-use futures::try_join;
+use futures::future::BoxFuture;
+use futures::{FutureExt, try_join};
 use serde_json::{Map, Value as Json};
 
 use super::gold::GoldJob;
@@ -101,9 +102,17 @@ pub(super) async fn judge(query: &Query, facts: &Facts<'_>, parameters: &[(&str,
 }
 
 /// The counts of the one row of a statement.
-async fn first(query: &Query, statement: Cow<'_, str>, parameters: &[(&str, Value)]) -> Result<Counts, JobError> {
-    let rows = query.json(&statement, parameters).await?;
-    Ok(Counts(rows.into_iter().next().unwrap_or_default()))
+fn first<'a>(
+    query: &'a Query,
+    statement: Cow<'a, str>,
+    parameters: &'a [(&'a str, Value)],
+) -> BoxFuture<'a, Result<Counts, JobError>> {
+    // Boxed: planning is deep, and several of these side by side in one frame leave the stack too little.
+    async move {
+        let rows = query.json(&statement, parameters).await?;
+        Ok(Counts(rows.into_iter().next().unwrap_or_default()))
+    }
+    .boxed()
 }
 
 /// The counts, if they are wanted.
