@@ -35,6 +35,7 @@ use parking_lot::Mutex;
 pub use column::{Column, Kind, column};
 pub(crate) use column::{columns_of, schema_of};
 pub use crash::CrashPoint;
+pub(crate) use error::Cause;
 pub use error::Error;
 pub use fingerprint::{Fingerprint, FingerprintChange, record_fingerprint};
 pub use folder::Folder;

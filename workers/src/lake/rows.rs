@@ -36,9 +36,13 @@ impl std::fmt::Debug for Rows {
 impl Rows {
     /// Rows that are in memory. Their columns are taken by name and cast; absent ones are null.
     pub fn of(columns: &[Column], batches: Vec<RecordBatch>) -> Rows {
-        let schema = schema_of(columns);
-        let wanted = schema.clone();
-        let batches = stream::iter(batches).map(move |batch| conform(&batch, &wanted).map_err(Cause::from));
+        Rows::conformed(columns, stream::iter(batches).map(Ok).boxed())
+    }
+
+    /// Rows that come by and by, treated as those of [`Rows::of`].
+    pub(crate) fn conformed(columns: &[Column], batches: BoxStream<'static, Result<RecordBatch, Cause>>) -> Rows {
+        let wanted = schema_of(columns);
+        let batches = batches.map(move |batch| Ok(conform(&batch?, &wanted)?));
         Rows::new(columns.to_vec(), batches.boxed(), None)
     }
 

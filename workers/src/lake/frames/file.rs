@@ -66,6 +66,6 @@ impl FrameFile {
     }
 }
 
-fn fault(action: &'static str, error: impl Into<crate::lake::error::Cause>) -> Error {
+fn fault(action: &'static str, error: impl Into<crate::lake::Cause>) -> Error {
     Error::storage(action, format!("a temporary file in {}", std::env::temp_dir().display()), error)
 }

@@ -19,7 +19,7 @@ pub const PARQUET_GZIP_BYTES_MAX: u64 = 128 << 20;
 pub const EXTRA_COLUMNS_MAX: usize = 1_000;
 
 /// How much memory, in MiB, the rows of one read may take; sorting and writing them takes about as much again. Prices beyond it
-/// go through temporary files, other rows are refused.
+/// go through temporary files, the shop's files are not held at all, other rows are refused.
 pub const MEMORY_VARIABLE: &str = "STEPWELL_READ_MEMORY_MIB";
 /// The allowance without the variable.
 pub const MEMORY_MB_DEFAULT: u64 = 1024;

@@ -2,7 +2,7 @@
 //!
 //! [`read_rows`] reads many objects at once: small ones are gathered into units, units are fetched concurrently and
 //! parsed in parallel, and the rows come out in the order of the object names. `read_sorted` does the same for rows that
-//! may be more than fit into memory, and sorts them. No row is dropped: one that cannot be read keeps what could, and its
+//! may be more than fit into memory, and sorts them; `Pieces` holds none. No row is dropped: one that cannot be read keeps what could, and its
 //! text goes to [`CORRUPT_COLUMN`]. Everything that could grow without end is limited ([`limit`]).
 
 mod bounded;
@@ -15,6 +15,7 @@ mod json;
 pub mod limit;
 mod outlet;
 mod parquet;
+mod pieces;
 mod rows;
 mod sorted;
 mod unit;
@@ -29,6 +30,7 @@ pub use instant::{MICROS_PER_DAY, parse_instant};
 pub(crate) use limit::Budget;
 use outlet::Reading;
 pub use parquet::conform;
+pub(crate) use pieces::{Piece, Pieces};
 use rows::Rows;
 pub(crate) use sorted::{SortedRead, read_sorted};
 

@@ -15,6 +15,17 @@ use crate::lake::{Error, Folder, Object};
 /// Pieces of a unit that are parsed and not yet taken; with more, the unit waits.
 const PIECES_WAITING: usize = 1;
 
+/// Rows are handed over by this part of the allowance.
+const PIECES: u64 = 64;
+/// Above this, and below the other, whatever the allowance.
+const PIECE_BYTES_MIN: u64 = 1 << 10;
+const PIECE_BYTES_MAX: u64 = 8 << 20;
+
+/// How large pieces are where rows may take so much memory.
+pub(super) fn piece_bytes(memory_bytes: u64) -> u64 {
+    (memory_bytes / PIECES).clamp(PIECE_BYTES_MIN, PIECE_BYTES_MAX)
+}
+
 /// Where a unit's rows go.
 pub(super) struct Outlet {
     pieces: mpsc::Sender<Rows>,

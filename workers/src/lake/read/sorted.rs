@@ -3,17 +3,11 @@
 use super::cell::too_many_columns;
 use super::facts::Facts;
 use super::limit::{Budget, EXTRA_COLUMNS_MAX};
-use super::outlet::Reading;
+use super::outlet::{Reading, piece_bytes};
 use super::rows::Rows;
 use super::{ReadSettings, RowsRead, assemble, mixed_formats, place_of};
 use crate::lake::frames::{Frames, SortKey, Sorter};
 use crate::lake::{Error, Folder, Object};
-
-/// Rows are handed over by this part of the allowance.
-const PIECES: u64 = 64;
-/// Above this, and below the other, whatever the allowance.
-const PIECE_BYTES_MIN: u64 = 1 << 10;
-const PIECE_BYTES_MAX: u64 = 8 << 20;
 
 /// Everything read from a set of objects, in order.
 #[derive(Debug)]
@@ -45,8 +39,7 @@ pub(crate) async fn read_sorted(
     key: SortKey,
     memory_bytes: u64,
 ) -> Result<SortedRead, Error> {
-    let piece_bytes = (memory_bytes / PIECES).clamp(PIECE_BYTES_MIN, PIECE_BYTES_MAX);
-    let mut reading = Reading::new(folder, objects, settings, Budget::of_records(), piece_bytes);
+    let mut reading = Reading::new(folder, objects, settings, Budget::of_records(), piece_bytes(memory_bytes));
     let (mut held, mut held_bytes) = (Vec::new(), 0);
     let mut spool: Option<Spool> = None;
     while let Some(rows) = reading.next().await? {

@@ -2,6 +2,9 @@
 
 use serde_json::json;
 
+use workers::lake::delta::Delta;
+
+use super::super::support::{query, run_with_32_mib};
 use super::*;
 
 #[tokio::test]
@@ -117,4 +120,48 @@ async fn arguments_that_cannot_be_meant_are_refused_with_exit_status_2() {
         expect(&result, "PRE_VALIDATION_FAILED", 2);
         assert!(result.message.contains(part), "{job} {line:?}: {}", result.message);
     }
+}
+
+#[tokio::test]
+async fn a_file_larger_than_the_memory_is_taken_as_a_whole_or_not_at_all() {
+    const ROWS: usize = 400_000;
+    let place = tempfile::tempdir().unwrap();
+    let lake = &Lake::at(place.path().to_str().unwrap()).unwrap();
+    let mut orders = String::from("order_num,order_id,user_id,order_timestamp,total_amount,date,note\n");
+    for n in 1..=ROWS {
+        orders.push_str(&format!("{n},O{n},{},2025-04-01T10:30:00,{}.5,2025-04-01,x\n", n % 977, n % 83));
+    }
+    let arguments = ["--bucket-name=shop", "--table=orders"];
+    let taken = async |name: &str, orders: String| {
+        deliver(lake, "orders", name, orders).await;
+        run_with_32_mib(place.path().to_str().unwrap(), "ecommerce-bronze", &arguments)
+    };
+    let result = taken("large.csv", orders.clone() + "cut,off").await;
+    expect(&result, "OK", 0);
+    assert_eq!((&result.metrics["records"], &result.metrics["malformed_records"]), (&json!(ROWS + 1), &json!(1)));
+    assert!(result.warnings.iter().any(|warning| warning.contains("nobody knows: note")), "{:?}", result.warnings);
+    let facts = async || {
+        let query = query(lake);
+        query.delta("bronze", &Delta::open(&folder(lake, "bronze/orders")).await.unwrap().unwrap()).await.unwrap();
+        let statement = "select count(distinct row_number) as numbers, max(row_number) as last, count(corrupt_record) as corrupt, \
+            count(case when order_id = 'O' || cast(row_number as varchar) then 1 end) as right from bronze";
+        query.json(statement, &[]).await.unwrap().remove(0)
+    };
+    let before = facts().await;
+    let expected = json!({"numbers": ROWS + 1, "last": ROWS + 1, "corrupt": 1, "right": ROWS});
+    assert_eq!(Json::Object(before.clone()), expected);
+
+    // Found only when nearly all of it is written.
+    let endless = format!("{orders}1,\"{}\n", "x".repeat(2 << 20));
+    let result = taken("endless.csv", endless).await;
+    expect(&result, "SCHEMA_VALIDATION_FAILED", 1);
+    assert!(
+        result.message.contains("endless.csv") && result.message.contains("RECORD_BYTES_MAX"),
+        "{}",
+        result.message
+    );
+    assert_eq!(facts().await, before);
+    assert!(names(lake, "raw/failed/orders").await.contains(&"endless.csv".to_owned()));
+    let left = names(lake, "bronze/orders").await.into_iter().filter(|name| name.contains("endless"));
+    assert_eq!(left.collect::<Vec<_>>(), [""; 0], "files that were begun are taken back");
 }

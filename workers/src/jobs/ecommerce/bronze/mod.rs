@@ -1,30 +1,23 @@
 //! Bronze: raw CSV files as they came, as one Delta table of text per source.
 //!
 //! The table is partitioned by the raw file, and a file's rows are replaced as a whole: a file taken in twice, by a
-//! redelivery or after a crash, is there once.
+//! redelivery or after a crash, is there once. Rows go to the table as they are read, however many a file has.
 
-use std::sync::Arc;
+mod intake;
 
-use chrono::{DateTime, Utc};
-use deltalake::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use polars::prelude::DataFrame;
 
+use self::intake::Refused;
 use super::argument::arguments;
 use super::raw_file::{RawFile, RawFiles};
 use super::settings::Settings;
 use super::table::{Layer, Source, columns, source};
 use crate::job::{Code, Finish, JobContext, JobDefinition, JobError};
-use crate::lake::Error;
 use crate::lake::delta::{Delta, Write};
-use crate::lake::read::{CORRUPT_COLUMN, Format, ReadSettings, read_rows};
-use crate::query::Rows;
 
-/// A commit takes files until their text is about this large, so that memory stays bounded.
+/// A commit takes files until they are about this large, so that a run that breaks off has not worked for nothing.
 const COMMIT_BYTES: u64 = 64 << 20;
-/// Files may hold more than their size tells: a commit also ends when their rows take this.
-const COMMIT_ROWS_BYTES: usize = 512 << 20;
 
 /// The job `ecommerce-bronze`.
 pub(crate) const BRONZE: JobDefinition = JobDefinition {
@@ -62,9 +55,9 @@ async fn run(context: &JobContext) -> Result<Finish, JobError> {
     let mut counts = Counts::default();
     let mut rest = waiting.as_slice();
     while !rest.is_empty() {
-        let batch = &rest[..batch_length(rest, settings.batch_files)];
-        let done = take_in(context, source, &raw, &mut table, batch, &mut counts).await?;
-        rest = &rest[done..];
+        let (batch, after) = rest.split_at(batch_length(rest, settings.batch_files));
+        take_in(context, source, &raw, &mut table, batch, &mut counts).await?;
+        rest = after;
     }
     context.metric("files", counts.files);
     context.metric("records", counts.rows);
@@ -91,107 +84,49 @@ fn batch_length(files: &[RawFile], files_max: usize) -> usize {
     fits.count().max(1)
 }
 
-/// Takes some files in with one commit; how many, at least one.
+/// Takes some files in with one commit, but for those that cannot be read: each fails by itself.
 async fn take_in(
     context: &JobContext,
-    source: &Source,
+    source: &'static Source,
     raw: &RawFiles,
     table: &mut Delta,
     files: &[RawFile],
     counts: &mut Counts,
-) -> Result<usize, JobError> {
-    let processed_at = Utc::now();
-    let mut batches: Vec<RecordBatch> = Vec::new();
-    let mut taken = Vec::new();
-    let mut done = 0;
+) -> Result<(), JobError> {
     for file in files {
-        if batches.iter().map(RecordBatch::get_array_memory_size).sum::<usize>() > COMMIT_ROWS_BYTES {
-            break;
-        }
-        done += 1;
         raw.begin(file).await?;
-        match read(source, raw, file).await? {
-            Ok((frame, malformed)) => {
-                counts.malformed += malformed;
-                warn_of_others(context, source, file, &frame);
-                batches.push(batch(source, &frame, &file.name, processed_at)?);
-                taken.push(file);
+    }
+    let mut rest = files.to_vec();
+    while !rest.is_empty() {
+        let names: Vec<String> = rest.iter().map(|file| file.name.clone()).collect();
+        let (rows, intake) = intake::rows(context, source, raw, &rest)?;
+        let mode = Write::ReplacePartitions { column: super::table::SOURCE_FILE, values: &names };
+        let written = table.write(rows, mode, None, &context.run_id).await;
+        match intake.outcome(written)? {
+            Ok((written, seen)) => {
+                context.delta_output(table, &written);
+                counts.files += rest.len() as u64;
+                counts.rows += written.rows;
+                counts.malformed += seen.malformed_records;
+                for (file, others) in seen.others {
+                    let others = others.into_iter().collect::<Vec<_>>().join(", ");
+                    context.warn(format!("`{file}` of {} has columns nobody knows: {others}", source.name));
+                }
+                for file in &rest {
+                    raw.succeed(file).await?;
+                }
+                return Ok(());
             }
-            Err(reason) => {
+            // The others are written without it.
+            Err(Refused { place, reason }) => {
+                let file = rest.remove(place);
                 context.warn(format!("`{}` of {} failed: {reason}", file.name, source.name));
-                raw.fail(file, &reason).await?;
+                raw.fail(&file, &reason).await?;
                 counts.failed.push(format!("`{}`: {reason}", file.name));
             }
         }
     }
-    if taken.is_empty() {
-        return Ok(done);
-    }
-    let names: Vec<String> = taken.iter().map(|file| file.name.clone()).collect();
-    let rows = Rows::of(&columns(source.bronze.fields), batches);
-    let mode = Write::ReplacePartitions { column: super::table::SOURCE_FILE, values: &names };
-    let written = table.write(rows, mode, None, &context.run_id).await?;
-    context.delta_output(table, &written);
-    counts.files += taken.len() as u64;
-    counts.rows += written.rows;
-    for file in taken {
-        raw.succeed(file).await?;
-    }
-    Ok(done)
-}
-
-/// A file's rows and the number of malformed ones, or why the file as a whole cannot be taken.
-async fn read(source: &Source, raw: &RawFiles, file: &RawFile) -> Result<Result<(DataFrame, u64), String>, JobError> {
-    let settings = ReadSettings { declared: source.raw, format: Format::Csv, ignored: &[] };
-    let read = match read_rows(&raw.processing(), &[file.object()], settings).await {
-        Ok(read) => read,
-        Err(error @ (Error::Limit { .. } | Error::Unreadable { .. })) => return Ok(Err(error.chain())),
-        Err(error) => return Err(error.into()),
-    };
-    let keys = read.frame.column(source.key)?;
-    if read.frame.height() > 0 && keys.null_count() == read.frame.height() {
-        return Ok(Err(format!("the key column `{}` is missing, or empty in every row", source.key)));
-    }
-    Ok(Ok((read.frame, read.malformed_records)))
-}
-
-/// Columns nobody knows are not carried over, but not passed over in silence either.
-fn warn_of_others(context: &JobContext, source: &Source, file: &RawFile, frame: &DataFrame) {
-    let known = |name: &str| name == CORRUPT_COLUMN || source.raw.iter().any(|declared| declared.name == name);
-    let others: Vec<&str> =
-        frame.get_column_names().into_iter().map(|name| name.as_str()).filter(|name| !known(name)).collect();
-    if !others.is_empty() {
-        context.warn(format!("`{}` of {} has columns nobody knows: {}", file.name, source.name, others.join(", ")));
-    }
-}
-
-/// The rows of a file with the columns of the bronze table.
-fn batch(source: &Source, frame: &DataFrame, file: &str, processed_at: DateTime<Utc>) -> Result<RecordBatch, JobError> {
-    let height = frame.height();
-    let rows = i64::try_from(height).expect("a frame's height fits");
-    let texts = |name: &str| -> Result<ArrayRef, JobError> {
-        Ok(match frame.column(name) {
-            Ok(column) => Arc::new(column.str()?.iter().collect::<StringArray>()),
-            Err(_) => Arc::new(StringArray::new_null(height)),
-        })
-    };
-    let mut named: Vec<(&str, ArrayRef, bool)> = Vec::new();
-    for field in source.bronze.fields {
-        let array: ArrayRef = match field.name {
-            "row_number" => Arc::new(Int64Array::from_iter_values(1..=rows)),
-            "corrupt_record" => texts(CORRUPT_COLUMN)?,
-            "bronze_source_file" => Arc::new(StringArray::from_iter_values(std::iter::repeat_n(file, height))),
-            "processing_timestamp" => {
-                let micros = processed_at.timestamp_micros();
-                Arc::new(TimestampMicrosecondArray::from_value(micros, height).with_timezone("UTC"))
-            }
-            "layer" => Arc::new(StringArray::from_iter_values(std::iter::repeat_n("bronze", height))),
-            name => texts(name)?,
-        };
-        named.push((field.name, array, true));
-    }
-    RecordBatch::try_from_iter_with_nullable(named)
-        .map_err(|error| JobError::new(Code::UnexpectedError, format!("rows of `{file}` make no table: {error}")))
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,0 +1,45 @@
+//! Rows of one object piece by piece, none of them held.
+
+use polars::prelude::DataFrame;
+
+use super::limit::Budget;
+use super::outlet::{Reading, piece_bytes};
+use super::{ReadSettings, assemble};
+use crate::lake::{Error, Folder, Object};
+
+/// An object that is being read.
+pub(crate) struct Pieces {
+    uri: String,
+    settings: ReadSettings,
+    reading: Reading,
+}
+
+/// Some of its rows.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    /// Columns as of [`super::RowsRead::frame`], as far as these rows have them.
+    pub frame: DataFrame,
+    /// Rows that could not be read completely.
+    pub malformed_records: u64,
+}
+
+impl Pieces {
+    /// An object of a folder, a small part of `memory_bytes` at a time.
+    pub fn of(folder: &Folder, object: &Object, settings: ReadSettings, memory_bytes: u64) -> Pieces {
+        let bytes = piece_bytes(memory_bytes);
+        let reading = Reading::new(folder, std::slice::from_ref(object), settings, Budget::of_records(), bytes);
+        Pieces { uri: folder.uri_of(&object.name), settings, reading }
+    }
+
+    /// The next rows; `None` after the last.
+    ///
+    /// # Errors
+    /// As [`super::read_rows`], but for memory.
+    pub async fn next(&mut self) -> Result<Option<Piece>, Error> {
+        let Some(rows) = self.reading.next().await? else { return Ok(None) };
+        let (uri, settings) = (self.uri.clone(), self.settings);
+        let assembled = tokio::task::spawn_blocking(move || assemble(&uri, vec![rows], settings, Vec::new(), 0)).await;
+        let (read, _) = assembled.map_err(|error| Error::storage("read", self.uri.clone(), error))??;
+        Ok(Some(Piece { frame: read.frame, malformed_records: read.malformed_records }))
+    }
+}
