@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use orchestrator::telemetry;
-use workers::job::{COMMON_ARGUMENTS, JobDefinition, job, jobs};
+use workers::job::{COMMON_ARGUMENTS, JobDefinition, LOG_FILTER, job, jobs};
 
 /// Does what the words after `stepwell job` ask for. Exit status 2 for a job that does not exist.
 pub fn run(words: &[String]) -> ExitCode {
@@ -23,7 +23,7 @@ pub fn run(words: &[String]) -> ExitCode {
             }
         },
         name => {
-            telemetry::log::init("info");
+            telemetry::log::init(LOG_FILTER);
             return workers::main_job_process(name, arguments);
         }
     }

@@ -21,7 +21,7 @@ pub(crate) use context::test_context;
 pub use context::{Finish, JobContext};
 pub(crate) use error::coded;
 pub use error::{Code, JobError};
-pub use process::{Usage, main_job, usage};
+pub use process::{LOG_FILTER, Usage, main_job, usage};
 pub use quality::{QualityCheck, QualityStatus};
 pub use registry::{
     FunctionDefinition, FunctionRun, JobDefinition, JobRun, function, functions, job, jobs, runs_on_spark, spark_jobs,

@@ -30,11 +30,14 @@ pub fn usage() -> Usage {
     }
 }
 
+/// What a job logs unless told otherwise: what it does, not how its libraries read the log of a Delta table.
+pub const LOG_FILTER: &str = "info,buoyant_kernel=warn,deltalake_core=warn";
+
 /// The whole life of a job process: logging, run, result. SIGTERM and SIGINT end it at once with status 143; its lock
 /// then passes to the task's next attempt, and what it was writing stays invisible. A job with a
 /// [`graceful_stop`](super::stop::graceful_stop) is asked by the first signal and ended by the second.
 pub fn main_job(name: &str, arguments: &[String]) -> ExitCode {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| LOG_FILTER.into());
     // Fails only if the caller has set logging up already, which is just as well.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
