@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use deltalake::arrow::array::{RecordBatch, new_null_array};
+use deltalake::arrow::array::{Array, RecordBatch, new_null_array};
 use deltalake::arrow::compute::{BatchCoalescer, cast};
 use deltalake::arrow::datatypes::SchemaRef;
 use deltalake::arrow::error::ArrowError;
@@ -16,6 +16,8 @@ use super::{Column, Error};
 
 /// Rows per batch as they are encoded; with it the bytes of a file depend on the rows alone, not on how they came.
 const BATCH_ROWS: usize = 8_192;
+/// A batch of fewer rows is let go when they take more than this, in bytes.
+const BATCH_BYTES_MAX: usize = 64 << 20;
 
 /// A stream of rows with exactly these columns. What it reads from (spilled data) lives as long as it does.
 pub struct Rows {
@@ -23,6 +25,8 @@ pub struct Rows {
     schema: SchemaRef,
     batches: BoxStream<'static, Result<RecordBatch, Cause>>,
     waiting: BatchCoalescer,
+    /// What rows came to, in bytes, since a batch was let go.
+    waiting_bytes: usize,
     ended: bool,
     _source: Option<Arc<dyn Any + Send + Sync>>,
 }
@@ -54,7 +58,7 @@ impl Rows {
     ) -> Rows {
         let schema = schema_of(&columns);
         let waiting = BatchCoalescer::new(schema.clone(), BATCH_ROWS);
-        Rows { columns, schema, batches, waiting, ended: false, _source: source }
+        Rows { columns, schema, batches, waiting, waiting_bytes: 0, ended: false, _source: source }
     }
 
     /// The rows with only these of their columns; `look` sees each batch before, with all of them.
@@ -80,7 +84,7 @@ impl Rows {
         self.schema.clone()
     }
 
-    /// The next batch, of `BATCH_ROWS` rows but for the last; `None` after it. `uri` is where the rows go, for errors.
+    /// The next batch, of `BATCH_ROWS` rows but for the last, and for rows that are very long; `None` after it. `uri` is where the rows go, for errors.
     ///
     /// # Errors
     /// [`Error::Rows`] if the rows cannot be computed.
@@ -88,6 +92,7 @@ impl Rows {
         let failed = |source: Cause| Error::Rows { uri: uri.to_owned(), source };
         loop {
             if let Some(batch) = self.waiting.next_completed_batch() {
+                self.waiting_bytes = 0;
                 return Ok(Some(batch));
             }
             if self.ended {
@@ -98,7 +103,7 @@ impl Rows {
                     let batch = batch.map_err(failed)?;
                     // Nullability and metadata of the plan's schema are not ours.
                     let batch = RecordBatch::try_new(self.schema.clone(), batch.columns().to_vec());
-                    let pushed = batch.and_then(|batch| self.waiting.push_batch(batch));
+                    let pushed = batch.and_then(|batch| self.push(batch));
                     pushed.map_err(|error| failed(error.into()))?;
                 }
                 None => {
@@ -107,6 +112,17 @@ impl Rows {
                 }
             }
         }
+    }
+
+    fn push(&mut self, batch: RecordBatch) -> Result<(), ArrowError> {
+        for column in batch.columns() {
+            self.waiting_bytes += column.to_data().get_slice_memory_size()?;
+        }
+        self.waiting.push_batch(batch)?;
+        if self.waiting_bytes > BATCH_BYTES_MAX {
+            self.waiting.finish_buffered_batch()?;
+        }
+        Ok(())
     }
 
     /// All rows; for small results only.

@@ -1,4 +1,4 @@
-//! Rows into data files, on all cores: each partition has one encoder, so its rows stay in their order.
+//! Rows into data files, on as many cores as the memory feeds: each partition has one encoder, so its rows stay in their order.
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
@@ -11,7 +11,8 @@ use deltalake::arrow::error::ArrowError;
 use deltalake::arrow::row::{RowConverter, SortField};
 use deltalake::datafile::writer::{DeltaWriter, WriterConfig};
 use deltalake::kernel::Add;
-use object_store::ObjectStore;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
@@ -19,7 +20,7 @@ use crate::lake::Error;
 
 /// Batches that wait for an encoder take this part of the memory, together.
 const WAITING_SHARE: usize = 8;
-/// An encoder has no less memory than this, lest its files become small.
+/// Several encoders have no less memory each than this, lest their files become small.
 const ENCODER_BYTES_MIN: usize = 128 << 20;
 /// What a permit of waiting memory stands for.
 const PERMIT_BYTES: usize = 1 << 10;
@@ -210,6 +211,13 @@ async fn encode(
     if let Err(error) = outcome {
         if let Err(left) = open.abort().await {
             tracing::warn!(table.uri = %target.uri, "Cannot take back unfinished files of `{}`: {left}", target.uri);
+        }
+        for add in adds {
+            // Names in the log are percent-encoded.
+            let path = Path::from_url_path(&add.path).expect("it was made of a path");
+            if let Err(left) = target.store.delete(&path).await {
+                tracing::warn!(table.uri = %target.uri, "Cannot take back `{path}` of `{}`: {left}", target.uri);
+            }
         }
         return error.map_or(Ok(Vec::new()), Err);
     }
