@@ -2,8 +2,8 @@
 //!
 //! [`read_rows`] reads many objects at once: small ones are gathered into units, units are fetched concurrently and
 //! parsed in parallel, and the rows come out in the order of the object names. `read_sorted` does the same for rows that
-//! may be more than fit into memory, and sorts them; `Pieces` holds none. No row is dropped: one that cannot be read keeps what could, and its
-//! text goes to [`CORRUPT_COLUMN`]. Everything that could grow without end is limited ([`limit`]).
+//! may be more than fit into memory, and sorts them; `Pieces` holds none. No row is dropped: one that cannot be read keeps what
+//! could, and its text goes to [`CORRUPT_COLUMN`]. Everything that could grow without end is limited ([`limit`]).
 
 mod bounded;
 mod cell;

@@ -1,8 +1,11 @@
 //! Rows of one object piece by piece, none of them held.
 
-use polars::prelude::DataFrame;
+use std::collections::BTreeSet;
 
-use super::limit::Budget;
+use polars::prelude::{DataFrame, PlSmallStr};
+
+use super::cell::too_many_columns;
+use super::limit::{Budget, EXTRA_COLUMNS_MAX};
 use super::outlet::{Reading, piece_bytes};
 use super::{ReadSettings, assemble};
 use crate::lake::{Error, Folder, Object};
@@ -12,6 +15,8 @@ pub(crate) struct Pieces {
     uri: String,
     settings: ReadSettings,
     reading: Reading,
+    /// Columns so far that are not declared.
+    others: BTreeSet<PlSmallStr>,
 }
 
 /// Some of its rows.
@@ -24,11 +29,11 @@ pub(crate) struct Piece {
 }
 
 impl Pieces {
-    /// An object of a folder, a small part of `memory_bytes` at a time.
+    /// An object of a folder; a piece has a small part of `memory_bytes`, or what is parsed at once.
     pub fn of(folder: &Folder, object: &Object, settings: ReadSettings, memory_bytes: u64) -> Pieces {
         let bytes = piece_bytes(memory_bytes);
         let reading = Reading::new(folder, std::slice::from_ref(object), settings, Budget::of_records(), bytes);
-        Pieces { uri: folder.uri_of(&object.name), settings, reading }
+        Pieces { uri: folder.uri_of(&object.name), settings, reading, others: BTreeSet::new() }
     }
 
     /// The next rows; `None` after the last.
@@ -40,6 +45,15 @@ impl Pieces {
         let (uri, settings) = (self.uri.clone(), self.settings);
         let assembled = tokio::task::spawn_blocking(move || assemble(&uri, vec![rows], settings, Vec::new(), 0)).await;
         let (read, _) = assembled.map_err(|error| Error::storage("read", self.uri.clone(), error))??;
-        Ok(Some(Piece { frame: read.frame, malformed_records: read.malformed_records }))
+        let frame = read.frame;
+        let declared = self.settings.declared;
+        let others = frame.columns().iter().map(|column| column.name());
+        self.others
+            .extend(others.filter(|name| declared.iter().all(|declared| declared.name != name.as_str())).cloned());
+        if self.others.len() > EXTRA_COLUMNS_MAX {
+            let reason = too_many_columns();
+            return Err(Error::Unreadable { uri: self.uri.clone(), format: "rows", reason });
+        }
+        Ok(Some(Piece { frame, malformed_records: read.malformed_records }))
     }
 }
