@@ -8,6 +8,8 @@ use crate::query::{Kind, Query, Value, memory_bytes};
 
 /// What an order takes in a join, about.
 const ORDER_BYTES: u64 = 100;
+/// Statements side by side that have memory enough.
+const STATEMENTS_AT_ONCE: usize = 6;
 
 /// A column of a silver table that gold reads.
 struct Wanted {
@@ -137,8 +139,7 @@ pub(super) async fn register_window(
     debug_assert!(reads(&ORDERS), "every gold table is made of orders");
     let orders = query.keep("order_window", include_str!("../sql/gold/order_window.sql"), &parameters).await?;
     // A join by hash holds them in memory.
-    let large = orders.saturating_mul(ORDER_BYTES) > memory_bytes()? as u64 / 2;
-    let query = if large { query.merge_joins() } else { query };
+    let query = if are_many(orders)? { query.merge_joins() } else { query };
     if orders > 0 && reads(&ORDER_ITEMS) {
         query.keep("item_scope", include_str!("../sql/gold/item_scope.sql"), &parameters).await?;
         if reads(&PRODUCTS) {
@@ -146,4 +147,17 @@ pub(super) async fn register_window(
         }
     }
     Ok((query, orders))
+}
+
+/// Statements that may be computed side by side: one where each may need the memory for itself.
+///
+/// # Errors
+/// `PRE_VALIDATION_FAILED` if the allowance is no number.
+pub(super) fn statements_at_once(orders: u64) -> Result<usize, JobError> {
+    Ok(if are_many(orders)? { 1 } else { STATEMENTS_AT_ONCE })
+}
+
+/// Whether the orders of a window take half of the memory.
+fn are_many(orders: u64) -> Result<bool, JobError> {
+    Ok(orders.saturating_mul(ORDER_BYTES) > memory_bytes()? as u64 / 2)
 }

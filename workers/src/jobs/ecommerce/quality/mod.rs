@@ -11,8 +11,8 @@ mod trend;
 
 use std::borrow::Cow;
 
-use futures::future::BoxFuture;
-use futures::{FutureExt, try_join};
+use futures::future::{BoxFuture, OptionFuture};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use serde_json::{Map, Value as Json};
 
 use super::gold::GoldJob;
@@ -41,6 +41,8 @@ pub(super) struct Facts<'a> {
     pub run_seconds: f64,
     /// How long it may take.
     pub timeout_seconds: f64,
+    /// Statements that may be computed side by side; they share the memory.
+    pub at_once: usize,
 }
 
 /// The counts of one statement; what is absent or null counts as 0.
@@ -68,8 +70,7 @@ impl Counts {
 /// Those of the statements.
 pub(super) async fn judge(query: &Query, facts: &Facts<'_>, parameters: &[(&str, Value)]) -> Result<Report, JobError> {
     let job = facts.job;
-    let reads = |source| job.reads(source);
-    let first = |statement: &'static str| first(query, statement.into(), parameters);
+    let counts = |statement: &'static str| counts(query, Cow::from(statement), parameters);
     let (result_statement, judge_result): (_, fn(&Counts) -> Vec<Check>) = match job.table.name {
         "daily_sales" => (include_str!("../sql/check/daily_sales.sql"), result::daily_sales),
         "product_performance" => (include_str!("../sql/check/product_performance.sql"), result::product_performance),
@@ -82,27 +83,35 @@ pub(super) async fn judge(query: &Query, facts: &Facts<'_>, parameters: &[(&str,
     } else {
         include_str!("../sql/check/rows_table.sql")
     };
-    // They have nothing to do with each other: one is planned while another computes.
-    let (orders, items, products, computed, day, rows) = try_join!(
-        first(include_str!("../sql/check/orders.sql")),
-        when(reads(&ORDER_ITEMS), async { self::first(query, items_statement(query).await?, parameters).await }),
-        when(reads(&ORDER_ITEMS) && reads(&PRODUCTS), first(include_str!("../sql/check/products.sql"))),
-        first(result_statement),
-        when(by_day, first(include_str!("../sql/check/trend.sql"))),
-        first(rows_statement),
-    )?;
+    let items_statement = items_statement(query, job).await?;
+    let items = items_statement.map(|statement| self::counts(query, statement, parameters));
+    let products = job.reads(&ORDER_ITEMS) && job.reads(&PRODUCTS);
+    // One is planned while another computes.
+    let statements = [
+        Some(counts(include_str!("../sql/check/orders.sql"))),
+        items,
+        products.then(|| counts(include_str!("../sql/check/products.sql"))),
+        Some(counts(result_statement)),
+        by_day.then(|| counts(include_str!("../sql/check/trend.sql"))),
+        Some(counts(rows_statement)),
+    ];
+    let answers = stream::iter(statements.map(OptionFuture::from)).buffered(facts.at_once).map(Option::transpose);
+    let answers: Vec<Option<Counts>> = answers.try_collect().await?;
+    let [Some(orders), items, products, Some(computed), day, Some(rows)] = &answers[..] else {
+        unreachable!("each statement has an answer");
+    };
     let mut checks = vec![schema(query, facts).await?];
-    checks.extend(input::orders(&orders));
-    checks.push(input::freshness(&orders, facts));
+    checks.extend(input::orders(orders));
+    checks.push(input::freshness(orders, facts));
     checks.extend(items.iter().flat_map(|items| input::items(items, products.as_ref())));
-    checks.extend(judge_result(&computed));
+    checks.extend(judge_result(computed));
     checks.extend(day.iter().flat_map(trend::day));
-    checks.push(trend::rows(&rows, facts.stored));
+    checks.push(trend::rows(rows, facts.stored));
     Ok(Report::new(job.table.name, facts.window.to, checks))
 }
 
 /// The counts of the one row of a statement.
-fn first<'a>(
+fn counts<'a>(
     query: &'a Query,
     statement: Cow<'a, str>,
     parameters: &'a [(&'a str, Value)],
@@ -115,23 +124,19 @@ fn first<'a>(
     .boxed()
 }
 
-/// The counts, if they are wanted.
-async fn when(
-    wanted: bool,
-    counts: impl Future<Output = Result<Counts, JobError>>,
-) -> Result<Option<Counts>, JobError> {
-    if wanted { counts.await.map(Some) } else { Ok(None) }
-}
-
-/// The statement about items: ids that are integers are counted in little memory, others by sorting them out.
-async fn items_statement(query: &Query) -> Result<Cow<'static, str>, JobError> {
+/// The statement about items, if the job reads them: ids that are integers are counted in little memory, others by sorting
+/// them out.
+async fn items_statement(query: &Query, job: &GoldJob) -> Result<Option<Cow<'static, str>>, JobError> {
+    if !job.reads(&ORDER_ITEMS) {
+        return Ok(None);
+    }
     let columns = query.columns("item_scope").await?;
     let is_int = columns.iter().any(|column| column.name == "id" && column.kind == Kind::Int32);
     let distinct = match is_int {
         true => "sw_distinct(id)",
         false => "(select count(id) from (select id from item_scope group by id) as k)",
     };
-    Ok(include_str!("../sql/check/items.sql").replace("{{distinct_ids}}", distinct).into())
+    Ok(Some(include_str!("../sql/check/items.sql").replace("{{distinct_ids}}", distinct).into()))
 }
 
 /// Names, order and types of the computed columns.
