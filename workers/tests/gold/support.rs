@@ -74,7 +74,8 @@ pub async fn run(lake: &Lake, job: &str, arguments: &[&str]) -> JobResult {
     run_job_on(lake.clone(), job, &line).await
 }
 
-/// Runs a job in a process of its own, which may keep rows of 32 MiB in memory, and checks that it takes little.
+/// Runs a job in a process of its own, in which statements and rows that are read have 32 MiB each, and
+/// checks that it takes little.
 #[track_caller]
 pub fn run_with_32_mib(lake: &str, job: &str, arguments: &[&str]) -> JobResult {
     let job = Command::new(env!("CARGO_BIN_EXE_worker-under-test"))
@@ -82,6 +83,7 @@ pub fn run_with_32_mib(lake: &str, job: &str, arguments: &[&str]) -> JobResult {
         .args(arguments)
         .env("STEPWELL_LAKE", lake)
         .env("STEPWELL_READ_MEMORY_MIB", "32")
+        .env("STEPWELL_QUERY_MEMORY_MIB", "32")
         .stdin(Stdio::null())
         .output()
         .unwrap();

@@ -4,7 +4,8 @@ use serde_json::json;
 
 use workers::lake::delta::Delta;
 
-use super::super::support::{query, run_with_32_mib};
+use super::super::bomb::{gzip, within_mib};
+use super::super::support::{MIB, query, run_with_32_mib};
 use super::*;
 
 #[tokio::test]
@@ -164,4 +165,18 @@ async fn a_file_larger_than_the_memory_is_taken_as_a_whole_or_not_at_all() {
     assert!(names(lake, "raw/failed/orders").await.contains(&"endless.csv".to_owned()));
     let left = names(lake, "bronze/orders").await.into_iter().filter(|name| name.contains("endless"));
     assert_eq!(left.collect::<Vec<_>>(), [""; 0], "files that were begun are taken back");
+}
+
+#[tokio::test]
+async fn long_rows_are_taken_in_bounded_memory() {
+    const ROWS: usize = 600;
+    let world = World::new().await;
+    // Almost as long as a row may be.
+    let line = format!("1,4,books,{}\n", "x".repeat(1_000_000));
+    let bytes = [gzip(b"product_id,department_id,department,product_name\n", 1), gzip(line.as_bytes(), ROWS)].concat();
+    assert!(bytes.len() < 8 << 20, "{} bytes are small", bytes.len());
+    deliver(&world.lake, "products", "long.csv.gz", bytes).await;
+    let result = within_mib(MIB, bronze(&world.lake, "products")).await;
+    expect(&result, "OK", 0);
+    assert_eq!(result.metrics["records"], ROWS);
 }
