@@ -28,6 +28,7 @@ use deltalake::parquet::file::metadata::ParquetMetaData;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
+use super::named::NamedSource;
 use crate::lake::{ColumnPages, Error, check_footer};
 
 /// The length of the footer, and the mark at the end.
@@ -43,8 +44,14 @@ impl PhysicalOptimizerRule for BoundScans {
             let found = node.downcast_ref::<DataSourceExec>().and_then(|scan| {
                 let (scan, source) = scan.downcast_to_file_source::<ParquetSource>()?;
                 let inner = source.parquet_file_reader_factory()?.clone();
-                let readers = BoundReaders { inner, place: scan.object_store_url.as_str().to_owned() };
+                let place = match scan.object_store_url.as_str() {
+                    // Delta tables are scanned through stores with names of their own.
+                    url if url.starts_with("delta-rs:") => "",
+                    url => url,
+                };
+                let readers = BoundReaders { inner, place: place.to_owned() };
                 let source = source.clone().with_parquet_file_reader_factory(Arc::new(readers));
+                let source = NamedSource::new(source, place);
                 Some(FileScanConfigBuilder::from(scan.clone()).with_source(Arc::new(source)).build())
             });
             Ok(match found {
@@ -67,7 +74,7 @@ impl PhysicalOptimizerRule for BoundScans {
 #[derive(Debug)]
 struct BoundReaders {
     inner: Arc<dyn ParquetFileReaderFactory>,
-    /// The URL of the store.
+    /// The URL of the store, before a file's location; empty if the locations say all.
     place: String,
 }
 
@@ -79,12 +86,7 @@ impl ParquetFileReaderFactory for BoundReaders {
         metadata_size_hint: Option<usize>,
         metrics: &ExecutionPlanMetricsSet,
     ) -> PlanResult<Box<dyn AsyncFileReader + Send>> {
-        let location = file.object_meta.location.as_ref();
-        // Delta tables are scanned through stores with names of their own.
-        let uri = match self.place.starts_with("delta-rs:") {
-            true => location.to_owned(),
-            false => format!("{}{location}", self.place),
-        };
+        let uri = format!("{}{}", self.place, file.object_meta.location);
         let size_bytes = file.object_meta.size;
         let inner = self.inner.create_reader(partition_index, file, metadata_size_hint, metrics)?;
         Ok(Box::new(BoundReader { inner, uri, size_bytes, footer: None }))
@@ -103,7 +105,11 @@ impl BoundReader {
         let footer = match caught(self.inner.get_metadata(options)).await {
             Some(Ok(footer)) => footer,
             failed => {
-                let tail = self.inner.get_bytes(tail_of(self.size_bytes)).await.ok();
+                let tail = match self.size_bytes {
+                    0 => Bytes::new(),
+                    // That it cannot be read is the store's fault.
+                    size => self.inner.get_bytes(tail_of(size)).await?,
+                };
                 return Err(
                     judge(failed.and_then(Result::err), tail, &self.uri, self.size_bytes).unwrap_or_else(refused)
                 );
@@ -152,16 +158,11 @@ pub(super) fn tail_of(size_bytes: u64) -> Range<u64> {
 ///
 /// # Errors
 /// [`Error::Unreadable`] if the file is to blame; else the decoder's own error comes back.
-pub(super) fn judge<E>(
-    failed: Option<E>,
-    tail: Option<Bytes>,
-    uri: &str,
-    size_bytes: u64,
-) -> std::result::Result<E, Error> {
-    let fits = tail.is_none_or(|tail| match tail.split_first_chunk::<4>() {
+pub(super) fn judge<E>(failed: Option<E>, tail: Bytes, uri: &str, size_bytes: u64) -> std::result::Result<E, Error> {
+    let fits = match tail.split_first_chunk::<4>() {
         Some((length, b"PAR1")) => u64::from(u32::from_le_bytes(*length)) + TAIL_BYTES <= size_bytes,
         _ => false,
-    });
+    };
     match failed {
         Some(error) if fits => Ok(error),
         _ => {
@@ -209,19 +210,18 @@ mod tests {
     #[tokio::test]
     async fn a_footer_that_does_not_fit_its_file_is_the_files_fault() {
         for (tail, size_bytes, is_torn) in [
-            (Some(&b"\x10\0\0\0PAR1"[..]), 24, false),
-            (Some(b"\x11\0\0\0PAR1"), 24, true),
-            (Some(b"\xff\xff\xff\xffPAR1"), 24, true),
-            (Some(b"\x10\0\0\0PARE"), 24, true),
-            (Some(b"PAR1"), 4, true),
-            (Some(b""), 0, true),
-            (None, 24, false),
+            (&b"\x10\0\0\0PAR1"[..], 24, false),
+            (b"\x11\0\0\0PAR1", 24, true),
+            (b"\xff\xff\xff\xffPAR1", 24, true),
+            (b"\x10\0\0\0PARE", 24, true),
+            (b"PAR1", 4, true),
+            (b"", 0, true),
         ] {
-            let judged = judge(Some("the decoder's"), tail.map(Bytes::from_static), "s3://lake/x", size_bytes);
+            let judged = judge(Some("the decoder's"), Bytes::from_static(tail), "s3://lake/x", size_bytes);
             assert_eq!(judged.is_err(), is_torn, "{tail:?}");
         }
         let panicked = caught(async { "x".parse::<u8>().unwrap() }).await;
-        let judged = judge(panicked, None, "s3://lake/x", 24).unwrap_err().to_string();
+        let judged = judge(panicked, Bytes::new(), "s3://lake/x", 24).unwrap_err().to_string();
         assert!(judged.contains("`s3://lake/x`"), "{judged}");
     }
 }

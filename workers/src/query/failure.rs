@@ -56,7 +56,8 @@ fn is_out_of_memory(error: &(dyn StdError + 'static)) -> bool {
     })
 }
 
-fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+/// The first cause of this type.
+pub(super) fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
     causes(error).find_map(|cause| cause.downcast_ref::<T>())
 }
 

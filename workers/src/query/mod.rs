@@ -23,6 +23,7 @@ mod function;
 mod json;
 mod keep;
 mod local;
+mod named;
 mod ordered;
 mod parameter;
 mod parquet;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use deltalake::arrow::datatypes::{Schema, SchemaRef};
 use deltalake::datafusion::catalog::TableProvider;
 use deltalake::datafusion::common::Result as PlanResult;
@@ -14,7 +15,7 @@ use url::Url;
 
 use super::bounds::{caught, judge, tail_of};
 use super::conform;
-use super::failure::failure;
+use super::failure::{failure, find};
 use super::session::Session;
 use crate::job::JobError;
 use crate::lake::{Column, Error, Folder};
@@ -97,7 +98,11 @@ pub(super) async fn footers(
                 let schema = match caught(format.infer_schema(&state, &store, std::slice::from_ref(&meta))).await {
                     Some(Ok(schema)) => schema,
                     broken => {
-                        let tail = folder.get_range(&name, tail_of(meta.size)).await.ok();
+                        let tail = match meta.size {
+                            0 => Bytes::new(),
+                            // That it cannot be read is the store's fault.
+                            size => folder.get_range(&name, tail_of(size)).await?,
+                        };
                         let error = judge(broken.and_then(Result::err), tail, &folder.uri_of(&name), meta.size)?;
                         return Err(failed(error));
                     }
@@ -145,12 +150,9 @@ fn same_columns(a: &Schema, b: &Schema) -> bool {
 }
 
 fn unreadable(folder: &Folder, name: &str, error: &deltalake::datafusion::error::DataFusionError) -> JobError {
-    use deltalake::datafusion::error::DataFusionError;
-    match error.find_root() {
-        DataFusionError::ObjectStore(_) => failure(&folder.uri_of(name), error),
-        root => {
-            let reason = root.to_string();
-            JobError::from(Error::Unreadable { uri: folder.uri_of(name), format: "Parquet", reason })
-        }
+    if find::<object_store::Error>(error).is_some() {
+        return failure(&folder.uri_of(name), error);
     }
+    let reason = error.find_root().to_string();
+    JobError::from(Error::Unreadable { uri: folder.uri_of(name), format: "Parquet", reason })
 }

@@ -203,6 +203,25 @@ async fn declared_columns_are_cast_and_what_cannot_be_is_null() {
     assert!(error.code == Code::SchemaValidationFailed && error.message.contains("broken.parquet"), "{error}");
     let error = place.query.parquet("t", &place.folder(), &names(&["gone.parquet"]), None).await.unwrap_err();
     assert!(error.code == Code::StorageError && error.message.contains("gone.parquet"), "{error}");
+    place.folder().put("folder.parquet/x", "x").await.unwrap();
+    let error = place.query.parquet("t", &place.folder(), &names(&["folder.parquet"]), None).await.unwrap_err();
+    assert!(error.code == Code::StorageError && error.message.contains("folder.parquet"), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_with_damaged_pages_is_named_by_whoever_reads_it() {
+    let place = place();
+    place.put("whole.parquet", vec![("n", Arc::new(Int64Array::from_iter_values(0..1_000)))]).await;
+    let mut bytes = place.folder().get("whole.parquet").await.unwrap().to_vec();
+    bytes[4..400].fill(0xaa);
+    place.folder().put("damaged.parquet", bytes).await.unwrap();
+    let both = names(&["damaged.parquet", "whole.parquet"]);
+    place.query.parquet("t", &place.folder(), &both, None).await.unwrap();
+    for sql in ["select * from t", "select sum(n) as n from t", "select count(*) as n from t where n > 3"] {
+        let error = place.query.json(sql, &[]).await.unwrap_err();
+        assert_eq!(error.code, Code::SchemaValidationFailed, "{sql}: {error}");
+        assert!(error.message.contains("some table/damaged.parquet` as Parquet"), "{sql}: {error}");
+    }
 }
 
 #[tokio::test]

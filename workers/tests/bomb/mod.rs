@@ -17,6 +17,8 @@ pub enum Value {
     Number(i64),
     /// A text of so many bytes.
     Text(usize),
+    /// A text of these bytes, be they a text or not.
+    Bytes(&'static [u8]),
 }
 
 /// A column as its bytes are.
@@ -33,7 +35,7 @@ pub fn equal_rows(columns: &[(&str, Value)], rows: i32) -> Vec<u8> {
     let chunks: Vec<Chunk> = columns.iter().map(|(_, value)| equal(*value, rows)).collect();
     let fields = columns.iter().map(|(name, value)| match value {
         Value::Number(_) => format!("optional int64 {name};"),
-        Value::Text(_) => format!("optional binary {name} (UTF8);"),
+        Value::Text(_) | Value::Bytes(_) => format!("optional binary {name} (UTF8);"),
     });
     file(&fields.collect::<String>(), chunks)
 }
@@ -157,9 +159,11 @@ fn delta(numbers: &[i64]) -> Vec<u8> {
 }
 
 fn equal(value: Value, rows: i32) -> Chunk {
+    let text = |bytes: &[u8]| [&u32::try_from(bytes.len()).unwrap().to_le_bytes()[..], bytes].concat();
     let entry = match value {
         Value::Number(number) => number.to_le_bytes().to_vec(),
-        Value::Text(length) => [&u32::try_from(length).unwrap().to_le_bytes()[..], &vec![b'x'; length]].concat(),
+        Value::Text(length) => text(&vec![b'x'; length]),
+        Value::Bytes(bytes) => text(bytes),
     };
     let mut bytes = header(2, i32::try_from(entry.len()).unwrap(), entry.len());
     // One entry, plain.
