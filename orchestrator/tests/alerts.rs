@@ -181,6 +181,55 @@ async fn a_run_that_could_not_tell_is_told_by_the_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_goes_on_with_alarms_is_told_once() {
+    let moto = Moto::start(0);
+    let sns: Arc<dyn Notifications> = Arc::new(Sns::new(&moto.config().await));
+    let app = App::daily_prices(Options {
+        services: Services { sns: Some(sns.clone()), ..Services::default() },
+        ..Options::default()
+    })
+    .await;
+    let queue = app.activity("dev-daily-prices-preflight").await;
+    deliver(&app, Some(sns));
+    let arn = app.actions.run("daily-prices", "2024-12-06", false, "dashboard").await.unwrap();
+    let task = app.engine.take(&queue, Some("w"), support::DEADLINE).await.unwrap().unwrap();
+    let report = |status: &str| {
+        let alarms = json!([
+            { "severity": "low", "text": "trend: rows of `t`" },
+            { "severity": "high", "text": "reference of `t`: 2 % unknown" },
+        ]);
+        json!({
+            "taskToken": task.token.as_str(),
+            "result": { "job": "some-job", "status": status, "metrics": { "alarms": alarms }, "warnings": [] },
+        })
+    };
+    // The failure of a job is its run's alert; a report may be sent again.
+    for status in ["FAILED", "SUCCEEDED", "SUCCEEDED"] {
+        let (status, body) = app.call("POST", "/api/v1/tasks/report", Some(report(status))).await;
+        assert_eq!(status, 204, "{body}");
+    }
+    app.until("it is delivered", async || outbox(&app).await.pop().filter(|message| message.delivery == State::Sent))
+        .await;
+    assert_eq!(outbox(&app).await.len(), 1);
+    let heard = moto.messages();
+    assert_eq!(heard.len(), 1, "{heard:?}");
+    assert_eq!(heard[0]["Subject"], "daily-prices 2024-12-06 alarm high: reference of `t`: 2 % unknown");
+    let told: Value = serde_json::from_str(heard[0]["Message"].as_str().unwrap()).unwrap();
+    for (field, expected) in [
+        ("pipeline", json!("daily-prices")),
+        ("ds", json!("2024-12-06")),
+        ("status", json!("PUBLISHED_WITH_ALARMS")),
+        ("severity", json!("high")),
+        ("state", json!("Preflight")),
+        ("job", json!("some-job")),
+        ("alarmsInAll", json!(2)),
+        ("link", json!(format!("http://127.0.0.1:8083/executions/{arn}"))),
+    ] {
+        assert_eq!(told[field], expected, "{field}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn with_the_server_down_the_alert_waits_until_it_is_back() {
     let moto = Moto::start(0);
     let (port, config) = (moto.port(), moto.config().await);

@@ -118,7 +118,8 @@ pub(crate) fn has_notified(ending: &Ending<'_>) -> bool {
         && publishing.is_some_and(|(state, _)| ending.failed_state.as_deref() != Some(&**state))
 }
 
-fn subject(text: &str) -> String {
+/// A text as the subject of a message.
+pub(super) fn subject(text: &str) -> String {
     let plain = text.chars().map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' });
     plain.take(SUBJECT_CHARS_MAX).collect()
 }

@@ -3,11 +3,13 @@
 //!
 //! Without AWS configured nothing fails: rows are settled as `NOT_CONFIGURED` and stay visible.
 
+mod alarm;
 mod delivery;
 mod job_metric;
 mod message;
 mod metric;
 
+pub use alarm::job_alarms;
 pub use delivery::Delivery;
 pub use job_metric::JobMetrics;
 pub(crate) use message::has_notified;

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{Day, PartitionRule, Registry, result};
-use crate::alert::JobMetrics;
+use crate::alert::{self, JobMetrics};
 use crate::engine::{Engine, ReportError};
 use crate::integration;
 use crate::store::{Hint, LedgerChange, ReportRecord, TaskRecord};
@@ -55,6 +55,8 @@ pub struct ReportSink {
     pub registry: Registry,
     /// The copy for CloudWatch, where it is configured.
     pub metrics: Option<JobMetrics>,
+    /// What alarms need to know of this deployment.
+    pub alerts: alert::Settings,
 }
 
 /// Keeps a report, and adds its figures to the partition it is about.
@@ -79,6 +81,12 @@ pub async fn keep_report(sink: &ReportSink, report: JobReport) -> Result<(), Rep
         report: body.clone(),
         at,
     };
+    if let (Some(execution), Some(sheet)) = (&execution, pipeline.as_ref().map(|pipeline| &pipeline.sheet))
+        && sheet.monitored
+        && let Some(alarms) = alert::job_alarms(&sink.alerts, Some(&sheet.topic), execution, &task, &body, at)
+    {
+        store.post(&[alarms]).await?;
+    }
     store.put_report(&record).await?;
     register_tables(&sink.engine, &job, &body).await?;
     if let (Some(pipeline), Some(partition)) = (pipeline, partition) {

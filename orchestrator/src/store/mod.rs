@@ -233,6 +233,9 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Changes ledger rows outside a commit (rows, bytes, quality from a report).
     async fn change_ledger(&self, changes: &[LedgerChange]) -> Result<()>;
 
+    /// Adds messages to the outbox outside a commit; one whose id is there already adds nothing.
+    async fn post(&self, messages: &[NewOutboxMessage]) -> Result<()>;
+
     /// Reserves due messages for `reserve`.
     async fn claim_outbox(&self, limit: u32, reserve: Duration) -> Result<Vec<OutboxMessage>>;
 

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use orchestrator::store::{
     ActivityRecord, Commit, CommitResult, CrawlTable, DueTimer, Error, ExecutionFilter, ExecutionId, ExecutionRecord,
     ExecutionStatus, FailPoint, Hint, HistoryQuery, LedgerChange, LedgerRow, Loaded, LogLine, MemoryStore,
-    OutboxMessage, OutboxSettlement, Page, Paged, PipelineRecord, Recent, ReportRecord, Result, RevisionRecord,
-    SnapshotRecord, StateMachineRecord, Store, TaskRecord, WorkerRecord,
+    NewOutboxMessage, OutboxMessage, OutboxSettlement, Page, Paged, PipelineRecord, Recent, ReportRecord, Result,
+    RevisionRecord, SnapshotRecord, StateMachineRecord, Store, TaskRecord, WorkerRecord,
 };
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
@@ -250,6 +250,7 @@ wire! {
     ledger(pipeline: &str, from: &str, to: &str) -> Vec<LedgerRow>;
     ledger_newest(pipeline: &str, limit: u32) -> Vec<LedgerRow>;
     queued_runs() -> Vec<LedgerRow>;
+    post(messages: &[NewOutboxMessage]) -> ();
     change_ledger(changes: &[LedgerChange]) -> ();
     claim_outbox(limit: u32, reserve: Duration) -> Vec<OutboxMessage>;
     settle_outbox(settlements: &[OutboxSettlement]) -> ();

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::{Arguments, Code, JobError, JobStatus, Output, QualityCheck, QualityStatus};
+use super::{Arguments, Code, JobError, JobStatus, Output, QualityCheck, QualityStatus, Severity};
 use crate::lake::delta::{Delta, Written};
 use crate::lake::{Folder, Lake, Partition, PartitionLock, Success};
 
@@ -108,6 +108,18 @@ impl JobContext {
         let message = message.into();
         tracing::warn!("{message}");
         self.report.lock().warnings.push(message);
+    }
+
+    /// Warns, and raises an alarm: the orchestrator sends it to the pipeline's topic, although the job goes on. Alarms are the
+    /// metric `alarms`: `[{severity, text}]`.
+    pub fn alarm(&self, severity: Severity, text: impl Into<String>) {
+        let text = text.into();
+        self.warn(text.clone());
+        let mut report = self.report.lock();
+        let all = report.metrics.entry("alarms").or_insert_with(|| Value::Array(Vec::new()));
+        if let Value::Array(all) = all {
+            all.push(json!({ "severity": severity, "text": text }));
+        }
     }
 
     /// Adds a published partition to the outputs.

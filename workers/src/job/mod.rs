@@ -22,7 +22,7 @@ pub use context::{Finish, JobContext};
 pub(crate) use error::coded;
 pub use error::{Code, JobError};
 pub use process::{LOG_FILTER, Usage, main_job, usage};
-pub use quality::{QualityCheck, QualityStatus};
+pub use quality::{QualityCheck, QualityStatus, Severity};
 pub use registry::{
     FunctionDefinition, FunctionRun, JobDefinition, JobRun, function, functions, job, jobs, runs_on_spark, spark_jobs,
 };

@@ -15,6 +15,29 @@ pub enum QualityStatus {
     Fail,
 }
 
+/// How loud an alarm is: somebody should look at the data although the job went on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// When there is time.
+    Low,
+    /// Today.
+    Medium,
+    /// Now.
+    High,
+}
+
+impl Severity {
+    /// As people read it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Low => "low",
+            Severity::Medium => "medium",
+            Severity::High => "high",
+        }
+    }
+}
+
 /// One check of one table; the list of them is the metric `quality` of a job's result.
 ///
 /// Source: pipelines.md 5.6.

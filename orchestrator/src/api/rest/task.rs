@@ -86,8 +86,12 @@ pub(super) async fn report(
     State(rest): State<Arc<Rest>>,
     Body(report): Body<JobReport>,
 ) -> Result<StatusCode, Problem> {
-    let sink =
-        ReportSink { engine: rest.engine.clone(), registry: rest.registry.clone(), metrics: rest.job_metrics.clone() };
+    let sink = ReportSink {
+        engine: rest.engine.clone(),
+        registry: rest.registry.clone(),
+        metrics: rest.job_metrics.clone(),
+        alerts: rest.alerts.clone(),
+    };
     keep_report(&sink, report).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -215,8 +215,11 @@ pub async fn message_is_sent_at_least_once(store: Shared) {
     let id = hold(&store, Commit { outbox: vec![message(1, 1), message(2, 2)], ..start(record("x", 0)) }).await;
     // Repeated by a sender that did not hear of it.
     hold(&store, Commit { outbox: vec![message(2, 9)], ..step(id, 1) }).await;
+    // Outside a commit, with one that is there.
+    store.post(&[message(1, 9), message(3, 3)]).await.unwrap();
+    store.post(&[message(3, 9)]).await.unwrap();
     let claimed = store.claim_outbox(10, Duration::from_millis(50)).await.unwrap();
-    assert_eq!(claimed.iter().map(|message| message.id.as_u128()).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(claimed.iter().map(|message| message.id.as_u128()).collect::<Vec<_>>(), [1, 2, 3]);
     assert_eq!((claimed[0].delivery, claimed[0].attempts, &claimed[0].channel), (Delivery::Pending, 0, &"sns".into()));
     // Nobody settled them: they come again.
     let again = eventually("the end of the reservation", async || {
@@ -230,7 +233,10 @@ pub async fn message_is_sent_at_least_once(store: Shared) {
         note: Some(note.into()),
         retry_after: Duration::ZERO,
     };
-    let settlements = [settled(1, Delivery::Sent, "receipt"), settled(2, Delivery::Pending, "refused")];
+    let settlements = [1, 2, 3].map(|n| match n {
+        2 => settled(n, Delivery::Pending, "refused"),
+        _ => settled(n, Delivery::Sent, "receipt"),
+    });
     store.settle_outbox(&settlements).await.unwrap();
     let retried =
         eventually("the retry", async || store.claim_outbox(10, Duration::from_secs(600)).await.unwrap().pop());
@@ -239,9 +245,10 @@ pub async fn message_is_sent_at_least_once(store: Shared) {
     let settlements = [settled(2, Delivery::NotConfigured, "nowhere")];
     store.settle_outbox(&settlements).await.unwrap();
     assert!(store.claim_outbox(10, Duration::ZERO).await.unwrap().is_empty());
-    let newest = store.outbox(1).await.unwrap();
-    assert_eq!((newest[0].id.as_u128(), newest[0].delivery, newest[0].attempts), (2, Delivery::NotConfigured, 2));
-    assert_eq!(store.outbox(10).await.unwrap()[1].delivery, Delivery::Sent);
+    let newest = store.outbox(2).await.unwrap();
+    assert_eq!((newest[0].id.as_u128(), newest[0].delivery, newest[0].attempts), (3, Delivery::Sent, 1));
+    assert_eq!((newest[1].id.as_u128(), newest[1].delivery, newest[1].attempts), (2, Delivery::NotConfigured, 2));
+    assert_eq!(store.outbox(10).await.unwrap()[2].delivery, Delivery::Sent);
 }
 
 pub async fn pipelines_tables_and_workers_are_kept(store: Shared) {

@@ -3,9 +3,7 @@
 use asl::Timestamp;
 
 use super::super::admission::{self, Advance, Changes, Facts, Questions, TaskUpdate};
-use super::super::{
-    Commit, CommitResult, Delivery, ExecutionId, NewTask, OutboxMessage, StateMachineStatus, TaskStatus,
-};
+use super::super::{Commit, CommitResult, ExecutionId, NewTask, StateMachineStatus, TaskStatus};
 use super::{ExecutionRow, Rows, TaskRow, TimerRow};
 
 impl Rows {
@@ -84,20 +82,7 @@ impl Rows {
         }
         self.ledger.extend(changes.ledger);
         self.tables.extend(changes.tables);
-        for message in changes.outbox {
-            if self.outbox.iter().all(|kept| kept.id != message.id) {
-                self.outbox.push(OutboxMessage {
-                    id: message.id,
-                    channel: message.channel,
-                    payload: message.payload,
-                    delivery: Delivery::Pending,
-                    attempts: 0,
-                    note: None,
-                    created_at: message.created_at,
-                    due_at: now,
-                });
-            }
-        }
+        self.post(&changes.outbox, now);
     }
 
     fn advance(&mut self, advance: Advance, now: Timestamp) {

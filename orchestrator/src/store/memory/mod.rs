@@ -21,9 +21,9 @@ use uuid::Uuid;
 use super::catalog::merged;
 use super::{
     ActivityRecord, Commit, CommitResult, CrawlTable, DueTimer, Error, ExecutionFilter, ExecutionId, ExecutionRecord,
-    ExecutionStatus, Hint, HistoryQuery, LedgerChange, LedgerRow, Loaded, LogLine, OutboxMessage, OutboxSettlement,
-    Page, Paged, PipelineRecord, Recent, ReportRecord, Result, RevisionRecord, SnapshotRecord, StateMachineRecord,
-    Store, TaskRecord, WorkerRecord, ledger,
+    ExecutionStatus, Hint, HistoryQuery, LedgerChange, LedgerRow, Loaded, LogLine, NewOutboxMessage, OutboxMessage,
+    OutboxSettlement, Page, Paged, PipelineRecord, Recent, ReportRecord, Result, RevisionRecord, SnapshotRecord,
+    StateMachineRecord, Store, TaskRecord, WorkerRecord, ledger,
 };
 
 /// Where a commit is cut off by [`MemoryStore::fail_next_commit`].
@@ -334,6 +334,11 @@ impl Store for MemoryStore {
 
     async fn change_ledger(&self, changes: &[LedgerChange]) -> Result<()> {
         self.rows().change_ledger(changes);
+        Ok(())
+    }
+
+    async fn post(&self, messages: &[NewOutboxMessage]) -> Result<()> {
+        self.rows().post(messages, self.time());
         Ok(())
     }
 

@@ -4,10 +4,27 @@ use std::time::Duration;
 
 use asl::Timestamp;
 
-use super::super::{Delivery, LedgerChange, LedgerRow, OutboxMessage, OutboxSettlement, ledger};
+use super::super::{Delivery, LedgerChange, LedgerRow, NewOutboxMessage, OutboxMessage, OutboxSettlement, ledger};
 use super::{Rows, after};
 
 impl Rows {
+    pub(super) fn post(&mut self, messages: &[NewOutboxMessage], now: Timestamp) {
+        for message in messages {
+            if self.outbox.iter().all(|kept| kept.id != message.id) {
+                self.outbox.push(OutboxMessage {
+                    id: message.id,
+                    channel: message.channel.clone(),
+                    payload: message.payload.clone(),
+                    delivery: Delivery::Pending,
+                    attempts: 0,
+                    note: None,
+                    created_at: message.created_at,
+                    due_at: now,
+                });
+            }
+        }
+    }
+
     pub(super) fn ledger_between(&self, pipeline: &str, from: &str, to: &str) -> Vec<LedgerRow> {
         let rows = self.ledger.values().filter(|row| row.pipeline == pipeline);
         rows.filter(|row| from <= row.partition.as_str() && row.partition.as_str() <= to).cloned().collect()

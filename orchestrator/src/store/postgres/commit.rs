@@ -257,7 +257,7 @@ async fn write(connection: &mut PgConnection, node: Uuid, changes: Changes) -> R
 }
 
 /// Messages by id, so that a repeated one adds nothing.
-async fn put_outbox(connection: &mut PgConnection, messages: &[NewOutboxMessage]) -> Result<()> {
+pub(super) async fn put_outbox(connection: &mut PgConnection, messages: &[NewOutboxMessage]) -> Result<()> {
     if messages.is_empty() {
         return Ok(());
     }

@@ -29,9 +29,9 @@ use uuid::Uuid;
 
 use super::{
     ActivityRecord, Commit, CommitResult, CrawlTable, DueTimer, Error, ExecutionFilter, ExecutionId, ExecutionRecord,
-    ExecutionStatus, Hint, HistoryQuery, LedgerChange, LedgerRow, Loaded, LogLine, OutboxMessage, OutboxSettlement,
-    Page, Paged, PipelineRecord, Recent, ReportRecord, Result, RevisionRecord, SnapshotRecord, StateMachineRecord,
-    Store, TaskRecord, WorkerRecord,
+    ExecutionStatus, Hint, HistoryQuery, LedgerChange, LedgerRow, Loaded, LogLine, NewOutboxMessage, OutboxMessage,
+    OutboxSettlement, Page, Paged, PipelineRecord, Recent, ReportRecord, Result, RevisionRecord, SnapshotRecord,
+    StateMachineRecord, Store, TaskRecord, WorkerRecord,
 };
 use connection::Connections;
 use hint::Hints;
@@ -291,6 +291,10 @@ impl Store for PostgresStore {
 
     async fn change_ledger(&self, changes: &[LedgerChange]) -> Result<()> {
         ledger::change_ledger(&self.queries, self.hints.node(), changes).await
+    }
+
+    async fn post(&self, messages: &[NewOutboxMessage]) -> Result<()> {
+        outbox::post(&self.queries, messages).await
     }
 
     async fn claim_outbox(&self, limit: u32, reserve: Duration) -> Result<Vec<OutboxMessage>> {

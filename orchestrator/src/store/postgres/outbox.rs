@@ -7,7 +7,8 @@ use sqlx::{PgConnection, PgPool};
 
 use super::super::catalog::merged;
 use super::super::row::{self, millis};
-use super::super::{CrawlTable, OutboxMessage, OutboxSettlement, Result, WorkerRecord};
+use super::super::{CrawlTable, NewOutboxMessage, OutboxMessage, OutboxSettlement, Result, WorkerRecord};
+use super::commit::put_outbox;
 use super::connection::Connections;
 use super::row::by_waiting;
 use super::{instant, text, text_or_null, unavailable};
@@ -23,6 +24,11 @@ pub(super) async fn claim_outbox(claims: &Connections, limit: u32, reserve: Dura
         .map_err(&failed)?;
     line.give_back();
     by_waiting(rows)?.iter().map(row::outbox).collect()
+}
+
+pub(super) async fn post(pool: &PgPool, messages: &[NewOutboxMessage]) -> Result<()> {
+    let mut connection = pool.acquire().await.map_err(unavailable("post messages"))?;
+    put_outbox(&mut connection, messages).await
 }
 
 pub(super) async fn settle_outbox(pool: &PgPool, settlements: &[OutboxSettlement]) -> Result<()> {

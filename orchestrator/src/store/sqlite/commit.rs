@@ -286,7 +286,7 @@ async fn change(
     Ok(())
 }
 
-async fn send(connection: &mut SqliteConnection, message: &NewOutboxMessage, now: i64) -> sqlx::Result<()> {
+pub(super) async fn send(connection: &mut SqliteConnection, message: &NewOutboxMessage, now: i64) -> sqlx::Result<()> {
     sqlx::query(
         "insert into outbox (id, channel, payload, delivery, attempts, created_at, due_at)
          values (?, ?, ?, 'PENDING', 0, ?, ?) on conflict (id) do nothing",

@@ -25,9 +25,9 @@ use uuid::Uuid;
 
 use super::{
     ActivityRecord, Commit, CommitResult, CrawlTable, DueTimer, Error, ExecutionFilter, ExecutionId, ExecutionRecord,
-    ExecutionStatus, Hint, HistoryQuery, LedgerChange, LedgerRow, Loaded, LogLine, OutboxMessage, OutboxSettlement,
-    Page, Paged, PipelineRecord, Recent, ReportRecord, Result, RevisionRecord, SnapshotRecord, StateMachineRecord,
-    Store, TaskRecord, WorkerRecord,
+    ExecutionStatus, Hint, HistoryQuery, LedgerChange, LedgerRow, Loaded, LogLine, NewOutboxMessage, OutboxMessage,
+    OutboxSettlement, Page, Paged, PipelineRecord, Recent, ReportRecord, Result, RevisionRecord, SnapshotRecord,
+    StateMachineRecord, Store, TaskRecord, WorkerRecord,
 };
 use connection::FolderLock;
 
@@ -232,6 +232,10 @@ impl Store for SqliteStore {
 
     async fn change_ledger(&self, changes: &[LedgerChange]) -> Result<()> {
         ledger::change_ledger(&mut *self.writer.lock().await, changes).await
+    }
+
+    async fn post(&self, messages: &[NewOutboxMessage]) -> Result<()> {
+        outbox::post(&mut *self.writer.lock().await, messages).await
     }
 
     async fn claim_outbox(&self, limit: u32, reserve: Duration) -> Result<Vec<OutboxMessage>> {

@@ -8,7 +8,8 @@ use tokio::sync::Mutex;
 
 use super::super::catalog::merged;
 use super::super::row::{self, millis};
-use super::super::{CrawlTable, OutboxMessage, OutboxSettlement, Result, WorkerRecord};
+use super::super::{CrawlTable, NewOutboxMessage, OutboxMessage, OutboxSettlement, Result, WorkerRecord};
+use super::commit::send;
 use super::{now, unavailable};
 
 pub(super) async fn claim_outbox(
@@ -40,6 +41,14 @@ pub(super) async fn claim_outbox(
     }
     transaction.commit().await.map_err(failed)?;
     Ok(messages)
+}
+
+pub(super) async fn post(writer: &mut SqliteConnection, messages: &[NewOutboxMessage]) -> Result<()> {
+    let at = now();
+    for message in messages {
+        send(writer, message, at).await.map_err(unavailable("post messages"))?;
+    }
+    Ok(())
 }
 
 pub(super) async fn settle_outbox(writer: &mut SqliteConnection, settlements: &[OutboxSettlement]) -> Result<()> {

@@ -90,6 +90,11 @@ async fn orphans_are_left_out_counted_and_warned_of() {
     let result = gold(lake, "product-performance", DATE, &[]).await;
     expect(&result, "OK", 0);
     assert_eq!(check(&result, "reference: known order and product"), "WARN");
+    let alarms = result.metrics["alarms"].as_array().unwrap();
+    let loud = alarms.iter().find(|alarm| alarm["severity"] == "high").expect("a warning of that severity is an alarm");
+    let text = loud["text"].as_str().unwrap();
+    assert!(text.starts_with("reference: known order and product of product_performance: expected 0"), "{text}");
+    assert!(result.warnings.iter().any(|warning| warning == text), "{:?}", result.warnings);
     assert_eq!(rows(lake, "gold/product_performance", "product_id").await.len(), 1);
     let result = gold(lake, "department-analytics", DATE, &[]).await;
     expect(&result, "OK", 0);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::job::QualityStatus;
+use crate::job::{QualityStatus, Severity};
 
 /// A check: what was expected, what was found, how far they may be apart.
 #[derive(Clone, Debug)]
@@ -19,27 +19,14 @@ pub(super) struct Check {
     pub tolerance: Json,
     /// For people; names the severity of the alarm where there is one.
     pub details: String,
-}
-
-/// How loud the alarm of a warning is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Severity {
-    Medium,
-    High,
-}
-
-impl Severity {
-    fn name(self) -> &'static str {
-        match self {
-            Severity::Medium => "medium",
-            Severity::High => "high",
-        }
-    }
+    /// The alarm of a check that warns.
+    pub severity: Severity,
 }
 
 impl Check {
     fn new(name: &'static str, status: QualityStatus, expected: Json, actual: Json, tolerance: Json) -> Check {
-        Check { name, status, expected, actual, tolerance, details: String::new() }
+        let severity = Severity::Low;
+        Check { name, status, expected, actual, tolerance, details: String::new(), severity }
     }
 
     /// With words for people.
@@ -47,6 +34,12 @@ impl Check {
     pub fn because(mut self, details: impl Into<String>) -> Check {
         self.details = details.into();
         self
+    }
+
+    /// With an alarm of this severity if it warns.
+    #[must_use]
+    pub fn alarming(self, severity: Severity) -> Check {
+        Check { severity, ..self }
     }
 
     /// One that could not be made, and why.
@@ -74,9 +67,10 @@ impl Check {
         let alarm = if status == QualityStatus::Warn { format!("; alarm {}", severity.name()) } else { String::new() };
         Check::new(name, status, json!(0.0), json!(share), json!(limit))
             .because(format!("{part} of {whole} ({:.3} %){alarm}", share * 100.0))
+            .alarming(severity)
     }
 
-    /// A measure that warns when it is not `good`.
+    /// A measure that warns, with a low alarm, when it is not `good`.
     pub fn warning(name: &'static str, good: bool, expected: Json, actual: Json, tolerance: Json) -> Check {
         let status = if good { QualityStatus::Pass } else { QualityStatus::Warn };
         Check::new(name, status, expected, actual, tolerance)

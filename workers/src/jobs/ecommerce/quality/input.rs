@@ -3,8 +3,9 @@
 use chrono::{Days, NaiveDate};
 use serde_json::json;
 
-use super::check::{Check, Severity};
+use super::check::Check;
 use super::{Counts, Facts};
+use crate::job::Severity;
 
 /// Nulls: above one in a hundred.
 const NULLS_MAX: f64 = 0.01;
@@ -83,4 +84,5 @@ pub(super) fn freshness(orders: &Counts, facts: &Facts<'_>) -> Check {
             facts.run_seconds, facts.timeout_seconds
         ),
     })
+    .alarming(Severity::Medium)
 }

@@ -62,6 +62,11 @@ impl Report {
                 tolerance: check.tolerance.clone(),
                 details: check.details.clone(),
             });
+            if check.status == QualityStatus::Warn {
+                let Check { name, expected, actual, details, severity, .. } = check;
+                let text = format!("{name} of {}: expected {expected}, found {actual} ({details})", self.table);
+                context.alarm(*severity, text);
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::Counts;
 use super::check::Check;
+use crate::job::Severity;
 
 /// How far a sum of rounded rows may be off: half a cent each, and a cent.
 fn rounding(rows: f64) -> f64 {
@@ -75,7 +76,8 @@ pub(super) fn department_analytics(counts: &Counts) -> Vec<Check> {
         Check::equal("cross-metric: products", counts.get("expected_products"), counts.get("product_count"), 0.0)
             .because("products sold in the window (the rows of product_performance), and the departments' counts"),
         Check::warning("cross-metric: daily sales", share <= 0.01, json!(daily), json!(departments), json!(0.01))
-            .because(format!("departments and days are {:.3} % apart", share * 100.0)),
+            .because(format!("departments and days are {:.3} % apart", share * 100.0))
+            .alarming(Severity::High),
         key(counts),
     ]
 }

@@ -130,7 +130,7 @@ fn trends_warn_beyond_their_bounds_and_want_enough_days() {
 fn a_report_takes_the_worst_outcome_and_the_schemas_code() {
     let date = "2025-04-15".parse().unwrap();
     let pass = || Check::none("a", 0.0);
-    let warn = || Check::share("b", 2.0, 10.0, 0.1, check::Severity::High);
+    let warn = || Check::share("b", 2.0, 10.0, 0.1, crate::job::Severity::High);
     let fail = || Check::none("c", 1.0);
     let schema = || result::schema(&["date Date".to_owned()], &["date Text".to_owned()]);
     for (checks, status, code) in [
