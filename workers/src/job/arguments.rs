@@ -92,13 +92,15 @@ impl Arguments {
     ///
     /// # Errors
     /// If it does not parse.
-    pub fn number<T: FromStr>(&self, name: &str, default: T) -> Result<T, JobError>
+    pub fn number<T: FromStr + Display>(&self, name: &str, default: T) -> Result<T, JobError>
     where
         T::Err: Display,
     {
         match self.optional(name) {
             None => Ok(default),
-            Some(text) => text.parse().map_err(|error| JobError::arguments(format!("--{name} is `{text}`: {error}"))),
+            Some(text) => text.parse().map_err(|error| {
+                JobError::arguments(format!("--{name} is `{text}` ({error}); give a number such as {default}"))
+            }),
         }
     }
 

@@ -88,13 +88,14 @@ fn trimmed_fraction(text: &str, point: &str) -> String {
 fn parse_number(x: &str) -> String {
     let blank = r"[\\s\\p{Z}]+";
     let text = format!("regexp_replace(cast({x} as string), '^{blank}|{blank}$', '')");
-    // An accountant's bracket is a minus; an exponent is marked before letters are dropped, and unmarked after.
-    let text = format!("regexp_replace({text}, '^[(](.*)[)]$', '-$1')");
+    // An exponent is marked before letters are dropped, and unmarked after.
     let text = format!("translate({text}, '\u{2212}', '-')");
     let text = format!("regexp_replace({text}, '([0-9.])[eE]([+-]?[0-9])', '$1\u{1}$2')");
     let dropped = "[\\\\p{L}\\\\p{Sc}\\\\s\\\\p{Z},\\'\u{2019}_]";
     let text = format!("regexp_replace({text}, '{dropped}', '')");
     let text = format!("translate({text}, '\u{1}', 'e')");
+    // An accountant's bracket is a minus.
+    let text = format!("regexp_replace({text}, '^[(](.*)[)]$', '-$1')");
     let number =
         format!("try_cast(regexp_extract({text}, '^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)(e[+-]?[0-9]+)?$', 0) as double)");
     format!("case when abs({number}) < double('infinity') then {number} end")

@@ -119,7 +119,7 @@ impl Pending {
         for Move { from, to } in moves {
             let done = match self.base.copy(from, to).await {
                 // Done by an earlier attempt, which then removed the source; or never staged, which no intent is.
-                Err(Error::NotFound { .. }) => self.exists(to).await?,
+                Err(Error::NotFound { .. }) => self.base.state(to).await?.is_some(),
                 copied => copied.map(|()| true)?,
             };
             if !done {
@@ -127,14 +127,6 @@ impl Pending {
             }
         }
         Ok(())
-    }
-
-    async fn exists(&self, name: &str) -> Result<bool, Error> {
-        match self.base.store().head(&self.base.key_of(name)).await {
-            Ok(_) => Ok(true),
-            Err(Error::NotFound { .. }) => Ok(false),
-            Err(error) => Err(error),
-        }
     }
 }
 

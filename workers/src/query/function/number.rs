@@ -7,12 +7,8 @@
 pub fn parse_number(text: &str) -> Option<f64> {
     let text = text.trim();
     // Most are plain; Rust also reads `inf` and `nan`, which are none.
-    if text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte)) {
+    if text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.".contains(&byte)) {
         return finite(text);
-    }
-    if let Some(inner) = text.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) {
-        // What is negative already is not an accountant's bracket.
-        return parse_number(inner).filter(|value| value.is_sign_positive()).map(|value| -value);
     }
     let mut kept = String::with_capacity(text.len());
     let chars: Vec<char> = text.chars().collect();
@@ -25,7 +21,11 @@ pub fn parse_number(text: &str) -> Option<f64> {
             c => kept.push(c),
         }
     }
-    finite(&kept)
+    match kept.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) {
+        // What is negative already is not an accountant's bracket.
+        Some(inner) => finite(inner).filter(|value| value.is_sign_positive()).map(|value| -value),
+        None => finite(&kept),
+    }
 }
 
 fn finite(text: &str) -> Option<f64> {
@@ -113,6 +113,11 @@ mod tests {
             (" $1,413.15 ", Some(1413.15)),
             ("(12.30)", Some(-12.3)),
             ("($1,000)", Some(-1000.0)),
+            ("$(12.30)", Some(-12.3)),
+            ("(12.30) USD", Some(-12.3)),
+            ("((5))", None),
+            ("12F", Some(12.0)),
+            ("12E", Some(12.0)),
             ("(-5)", None),
             ("-$5", Some(-5.0)),
             ("EUR 12.50", Some(12.5)),

@@ -278,3 +278,29 @@ async fn a_crawler_is_started_on_s3_and_left_to_the_state_machine_elsewhere() {
     expect(&nothing, "OK", 0);
     assert!(summary(&world).await["crawler"].is_null(), "nothing was written");
 }
+
+#[tokio::test]
+async fn a_forced_date_without_data_has_an_audit_that_says_so() {
+    let world = World::new().await;
+    world.folder("sales", "processed").put("date=2024-12-01/_SUCCESS", "{}").await.unwrap();
+    expect(&compact(&world.lake, &[]).await, "OK", 0);
+    assert_eq!(summary(&world).await["selected_dates"], json!([]), "only dates with data are chosen by themselves");
+    expect(&compact(&world.lake, &["--force_dates=2024-12-01"]).await, "OK", 0);
+    assert_eq!(metrics(&world, "2024-12-01").await["status"], "no_input");
+}
+
+#[tokio::test]
+async fn without_an_audit_the_data_stay_and_the_run_says_so() {
+    let world = World::new().await;
+    deliver(&world, "a.csv", file(&[&format!("T1,S1,{DATE},I1,Toys,1,2,2,Card,C1")])).await;
+    expect(&ingest(&world.lake, &[]).await, "OK", 0);
+    if world.lake.folder("sales", "").unwrap().local_path().is_none() {
+        // A key may have others below it there, so nothing keeps the audit from being written.
+        return;
+    }
+    world.folder("sales", "").put("audit/gold_compaction", "a file where the folder should be").await.unwrap();
+    let result = compact(&world.lake, &["--reprocess=true"]).await;
+    expect(&result, "STORAGE_ERROR", 3);
+    assert!(result.message.contains("but the audit cannot be written"), "{}", result.message);
+    assert_eq!(gold(&world, DATE).await.len(), 1);
+}

@@ -115,3 +115,57 @@ async fn a_slowly_changing_dimension_gives_each_sale_the_version_of_its_time() {
         assert_eq!(joined(&world, date, &["transaction_id", "region"]).await, expected, "{date}");
     }
 }
+
+#[tokio::test]
+async fn a_dimension_that_would_be_joined_wrongly_is_refused_and_nothing_is_compacted() {
+    let world = processed(&[sale("T1", "S1", "2024-12-07")]).await;
+    let dimensions = world.folder("sales", "dimensions");
+    let header = "store_id,city,since,until";
+    for (name, text, code, parts) in [
+        (
+            "impossible.csv",
+            format!("{header}\nS1,Old,2020-01-01,2024-02-30\n"),
+            "SCHEMA_VALIDATION_FAILED",
+            &["`until`", "\"2024-02-30\"", "\"S1\"", "impossible.csv"][..],
+        ),
+        (
+            "german.csv",
+            format!("{header}\nS1,Old,31.12.2019,\n"),
+            "SCHEMA_VALIDATION_FAILED",
+            &["`since`", "31.12.2019"],
+        ),
+        ("twice.csv", "store_id,city,city,since,until\n".to_owned(), "SCHEMA_VALIDATION_FAILED", &["`city` twice"]),
+        ("empty.csv", String::new(), "SCHEMA_VALIDATION_FAILED", &["it is empty"]),
+        (
+            "lacks.csv",
+            "store_id,town,since\n".to_owned(),
+            "MISSING_COLUMNS",
+            &["lacks city, until", "has store_id, town"],
+        ),
+    ] {
+        dimensions.put(name, text).await.unwrap();
+        let path = format!("--dimension_path=s3://sales/dimensions/{name}");
+        let line = [
+            path.as_str(),
+            "--dimension_key=store_id",
+            "--dimension_columns=city",
+            "--dimension_valid_from=since",
+            "--dimension_valid_to=until",
+        ];
+        let refused = compact(&world.lake, &line).await;
+        expect(&refused, code, 1);
+        assert!(parts.iter().all(|part| refused.message.contains(part)), "{name}: {}", refused.message);
+        assert_eq!(gold(&world, "2024-12-07").await.len(), 0, "{name}");
+    }
+    let columns = [column("store_id", Kind::Text), column("since", Kind::Int64)];
+    put_parquet(&world, "dimensions/numbers", "select 'S1' as store_id, 20240101 as since", &columns).await;
+    let line = [
+        "--dimension_path=s3://sales/dimensions/numbers",
+        "--dimension_key=store_id",
+        "--dimension_columns=since",
+        "--dimension_valid_from=since",
+    ];
+    let refused = compact(&world.lake, &line).await;
+    expect(&refused, "SCHEMA_VALIDATION_FAILED", 1);
+    assert!(refused.message.contains("is bigint, which is no date"), "{}", refused.message);
+}

@@ -128,8 +128,13 @@ impl Dimension {
             settings.columns.iter().chain([&settings.key]).chain(&settings.valid_from).chain(&settings.valid_to);
         let missing: Vec<&str> = needed.filter(|name| kind_of(name).is_none()).map(String::as_str).collect();
         if !missing.is_empty() {
-            let message = format!("the dimension `{}` lacks {}", settings.path, missing.join(", "));
+            let has: Vec<&str> = found.iter().map(|column| &*column.name).collect();
+            let message =
+                format!("the dimension `{}` lacks {}; it has {}", settings.path, missing.join(", "), has.join(", "));
             return Err(JobError::new(Code::MissingColumns, message));
+        }
+        for name in settings.valid_from.iter().chain(&settings.valid_to) {
+            check_instants(&query, settings, name, kind_of(name).unwrap_or(Kind::Text)).await?;
         }
         let added = settings.columns.iter().filter_map(|name| Some(Column::new(name.clone(), kind_of(name)?)));
         let columns = added.collect();
@@ -182,6 +187,34 @@ impl Source {
     }
 }
 
+/// Refuses a limit of validity that is no instant: taken for none, it would make a version valid for ever.
+async fn check_instants(query: &Query, settings: &DimensionSettings, name: &str, kind: Kind) -> Result<(), JobError> {
+    let refused = |reason: String| {
+        let message = format!(
+            "`{name}` of the dimension `{}` {reason}; give dates as YYYY-MM-DD, instants as YYYY-MM-DD HH:MM:SS, nothing for no \
+             limit",
+            settings.path
+        );
+        Err(JobError::new(Code::SchemaValidationFailed, message))
+    };
+    match kind {
+        Kind::Date | Kind::Timestamp => return Ok(()),
+        Kind::Text => {}
+        other => return refused(format!("is {}, which is no date", other.catalog_name())),
+    }
+    let key = &settings.key;
+    let sql = format!(
+        "select cast({key} as string) as dimension_key, {name} as given from dimension \
+         where sw_label({name}) is not null and sw_parse_ts({name}) is null order by 1, 2 limit 1"
+    );
+    match query.json(&sql, &[]).await?.first() {
+        None => Ok(()),
+        Some(row) => {
+            refused(format!("is {} where `{key}` is {}, which is no date there is", row["given"], row["dimension_key"]))
+        }
+    }
+}
+
 async fn find(context: &JobContext, path: &str) -> Result<Source, JobError> {
     let place = context.lake.folder_at(path)?;
     let absent = || JobError::new(Code::SilverInputMissing, format!("there is no dimension at `{}`", place.uri()));
@@ -215,6 +248,13 @@ fn read_csv(uri: &str, bytes: &[u8]) -> Result<Source, JobError> {
         .iter()
         .map(|name| Column::new(name.trim_start_matches('\u{FEFF}').to_ascii_lowercase(), Kind::Text))
         .collect();
+    if let Some(column) = columns.iter().enumerate().find(|(n, column)| columns[..*n].contains(column)).map(|(_, c)| c)
+    {
+        return Err(refuse(&format!("its header names `{}` twice; rename one", column.name)));
+    }
+    if columns.is_empty() {
+        return Err(refuse(&"it is empty; it needs a header"));
+    }
     let mut builders: Vec<StringBuilder> = columns.iter().map(|_| StringBuilder::new()).collect();
     for record in reader.records() {
         // Rows of another width than the header's are refused by the reader, with their line.

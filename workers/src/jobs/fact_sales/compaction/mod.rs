@@ -64,9 +64,11 @@ async fn run(context: &JobContext) -> Result<Finish, JobError> {
     if let Some((base, zone)) = settings.processed.parent() {
         Pending::new(base, &zone).show().await?;
     }
-    let Found { inputs, warnings } = discover(&settings.processed).await?;
-    let known = know(&settings, &audit, &inputs).await?;
-    let mut selection = select(&settings, &inputs, &known);
+    let compacted_at = Utc::now();
+    let found = discover(&settings.processed).await?;
+    let known = know(&settings, &audit, &found.inputs).await?;
+    let mut selection = select(&settings, &found, &known, compacted_at.date_naive());
+    let Found { inputs, warnings, .. } = found;
     selection.warnings.splice(0..0, warnings);
     for warning in &selection.warnings {
         context.warn(warning.clone());
@@ -77,7 +79,6 @@ async fn run(context: &JobContext) -> Result<Finish, JobError> {
         Some(_) => 1,
         None => Query::at_once(context, selection.selected.len())?,
     };
-    let compacted_at = Utc::now();
     let run = Run { context, settings: &settings, dimension: dimension.as_ref(), audit: &audit, compacted_at, at_once };
     let mut results = Vec::new();
     let mut first_failure: Option<JobError> = None;
@@ -104,9 +105,13 @@ async fn run(context: &JobContext) -> Result<Finish, JobError> {
         Some(name) if written > 0 => Some((name, crawler::start(name, &settings.gold).await)),
         _ => None,
     };
+    let mut warn = |warning: String| {
+        context.warn(warning.clone());
+        selection.warnings.push(warning);
+    };
     match &crawl {
-        Some((name, Crawl::AlreadyRunning)) => context.warn(format!("crawler `{name}` is running already")),
-        Some((name, Crawl::Failed(error))) => context.warn(format!("crawler `{name}` cannot be started: {error}")),
+        Some((name, Crawl::AlreadyRunning)) => warn(format!("crawler `{name}` is running already")),
+        Some((name, Crawl::Failed(error))) => warn(format!("crawler `{name}` cannot be started: {error}")),
         _ => {}
     }
     let crawled = crawl.as_ref().map(|(name, crawl)| crawl.describe(name));

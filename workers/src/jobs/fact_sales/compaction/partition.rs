@@ -70,12 +70,12 @@ impl Run<'_> {
             input_fingerprint: input.fingerprint(),
             ..Metrics::default()
         };
-        let mut lock = None;
+        let (mut lock, mut unaudited) = (None, None);
         let outcome = match self.context.lock(&partition).await {
             Err(error) => Err(Failed { status: Status::WriteFailed, error }),
             Ok(_) if input.objects.is_empty() => Ok(()),
             Ok(held) => {
-                let done = self.replace(date, input, &partition, &held, &mut metrics).await;
+                let done = self.replace(date, input, &partition, &held, &mut metrics, &mut unaudited).await;
                 lock = Some(held);
                 done
             }
@@ -88,21 +88,22 @@ impl Run<'_> {
         });
         metrics.processed_at_utc = audit_time(Utc::now());
         metrics.duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let unaudited = self.account(&metrics, failure.as_ref(), lock).await;
+        let unaudited = self.account(&metrics, failure.as_ref(), lock, unaudited).await;
         Compacted { metrics, failure, unaudited }
     }
 
-    /// Writes the audit, then gives the lock back; why there is no audit, if there is none.
+    /// Writes the audit, then gives the lock back; why there is no audit or no note of its beginning (`unaudited`), if so.
     async fn account(
         &self,
         metrics: &Metrics,
         failure: Option<&JobError>,
         lock: Option<Arc<PartitionLock>>,
+        unaudited: Option<Error>,
     ) -> Option<JobError> {
         let date = &metrics.target_date;
         // A date that another run works on is that run's to account for.
         let taken = failure.is_some_and(|error| error.code == Code::ConcurrentRunsExceeded);
-        let unaudited = if taken { None } else { self.audit.end(metrics).await.err() };
+        let unaudited = if taken { unaudited } else { self.audit.end(metrics).await.err().or(unaudited) };
         if let Some(error) = &unaudited {
             self.context.warn(format!("the audit of {date} cannot be written: {}", error.chain()));
         }
@@ -121,6 +122,7 @@ impl Run<'_> {
         partition: &Partition,
         lock: &PartitionLock,
         metrics: &mut Metrics,
+        unaudited: &mut Option<Error>,
     ) -> Result<(), Failed> {
         let query = Query::beside(self.context, self.at_once).map_err(as_status(Status::ReadFailed))?;
         let may_lose_numbers = self.read(&query, input, metrics).await.map_err(as_status(Status::ReadFailed))?;
@@ -134,7 +136,8 @@ impl Run<'_> {
             codec: Codec::Snappy,
             sizing: FileSizing { target_file_mb: TARGET_FILE_MB, files_max: self.settings.files_max },
         };
-        self.audit.begin(&metrics.target_date, &self.context.run_id).await.map_err(as_status(Status::WriteFailed))?;
+        // Without its audit the partition is whole all the same.
+        *unaudited = self.audit.begin(&metrics.target_date, &self.context.run_id).await.err();
         let success = publish_rows(partition, rows, settings, &self.context.run_id, lock).await.map_err(|error| {
             // The rows are computed while they are written.
             let reading = matches!(error, Error::Rows { .. } | Error::Unreadable { .. } | Error::NotFound { .. });

@@ -44,8 +44,9 @@ pub(super) fn normalised(found: &[Column]) -> Normalised {
                 null(column.kind)
             }
         };
-        if let Some(kind @ (Kind::Text | Kind::Float64)) = kind_of(name)
+        if let Some(kind) = kind_of(name)
             && matches!(column.kind, Kind::Int64 | Kind::Float64)
+            && !matches!(kind, Kind::Int32 | Kind::Int64)
         {
             let given = match kind {
                 Kind::Text => format!("trim(source.{name}) <> ''"),
@@ -137,7 +138,7 @@ mod tests {
             let found: Vec<Column> = PROCESSED.iter().map(|column| Column::new(column.name.clone(), kind)).collect();
             let plan = normalised(&found);
             assert!(!plan.sql.contains("{{") && plan.missing.is_empty(), "{kind:?}: {}", plan.sql);
-            assert_eq!(plan.may_lose_numbers, matches!(kind, Kind::Text | Kind::Float64), "{kind:?}");
+            assert_eq!(plan.may_lose_numbers, !matches!(kind, Kind::Int32 | Kind::Int64), "{kind:?}");
         }
         assert_eq!(normalised(&[]).missing.len(), PROCESSED.len());
         let gold = gold(None, true);

@@ -44,6 +44,8 @@ impl Input {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Found {
     pub inputs: BTreeMap<NaiveDate, Input>,
+    /// Dates with objects of which none is data.
+    pub empty: BTreeSet<NaiveDate>,
     pub warnings: Vec<String>,
 }
 
@@ -55,21 +57,30 @@ pub(super) async fn discover(processed: &Folder) -> Result<Found, Error> {
     let mut found = Found::default();
     let mut invalid = BTreeSet::new();
     for object in processed.objects().await? {
-        if !is_data(&object.name, object.size_bytes) || !object.name.ends_with(".parquet") {
-            continue;
-        }
         let mut folders = object.name.split('/');
         folders.next_back();
         let Some((name, value)) = folders.find_map(|name| Some((name, hive_value(name, DATE)?))) else { continue };
+        let data = is_data(&object.name, object.size_bytes) && object.name.ends_with(".parquet");
         match value.as_deref().and_then(parse_date) {
-            Some(date) => found.inputs.entry(date).or_default().objects.push(object),
-            None => {
+            Some(date) if data => found.inputs.entry(date).or_default().objects.push(object),
+            // What is staged in a hidden folder is not there yet.
+            Some(date) if !is_hidden(&object.name, name) => {
+                found.empty.insert(date);
+            }
+            None if data => {
                 invalid.insert(name.to_owned());
             }
+            _ => {}
         }
     }
+    found.empty.retain(|date| !found.inputs.contains_key(date));
     found.warnings.extend(invalid.into_iter().map(|name| format!("invalid_partition:{name}")));
     Ok(found)
+}
+
+/// Whether a folder before `partition` hides the object from readers.
+fn is_hidden(object: &str, partition: &str) -> bool {
+    object.split('/').take_while(|folder| *folder != partition).any(|folder| folder.starts_with(['_', '.']))
 }
 
 /// The dates of gold that are complete. In a table without any `_SUCCESS` those with data are.
@@ -121,13 +132,14 @@ pub(super) struct Selection {
     pub warnings: Vec<String>,
 }
 
-/// Chooses, oldest first.
-pub(super) fn select(settings: &Settings, inputs: &BTreeMap<NaiveDate, Input>, known: &Known) -> Selection {
+/// Chooses, oldest first. A forced date without data is chosen as well: its audit says that there is no input.
+pub(super) fn select(settings: &Settings, found: &Found, known: &Known, today: NaiveDate) -> Selection {
+    let inputs = &found.inputs;
     let mut selection = Selection::default();
     let mut wanted: BTreeSet<NaiveDate> = BTreeSet::new();
     if !settings.force_dates.is_empty() {
         for text in &settings.force_dates {
-            match parse_date(text).filter(|date| inputs.contains_key(date)) {
+            match parse_date(text).filter(|date| inputs.contains_key(date) || found.empty.contains(date)) {
                 Some(date) => {
                     wanted.insert(date);
                 }
@@ -142,8 +154,10 @@ pub(super) fn select(settings: &Settings, inputs: &BTreeMap<NaiveDate, Input>, k
             !known.gold.contains(date) || known.unfinished.contains(date) || (changes && known.changed.contains(date))
         };
         wanted.extend(inputs.keys().filter(is_wanted));
+        // A mistyped year must not make everything after it late; clocks differ by a day at most.
+        let newest = known.gold.iter().rev().find(|date| **date <= today + Days::new(1));
         if let Some(days) = settings.watermark_days
-            && let Some(cutoff) = known.gold.last().and_then(|newest| newest.checked_sub_days(Days::new(days.into())))
+            && let Some(cutoff) = newest.and_then(|newest| newest.checked_sub_days(Days::new(days.into())))
         {
             // What a run of ours left half done is mended whatever its age.
             let (late, on_time) =
@@ -185,7 +199,8 @@ mod tests {
         let arguments = Arguments::parse(&line, super::super::settings::ARGUMENTS).unwrap();
         let settings = Settings::read(&arguments, &lake).unwrap();
         let inputs = (1..=5).map(|n| (day(n), Input::default())).collect();
-        let found = select(&settings, &inputs, known);
+        let found = Found { inputs, empty: days(&[6]), warnings: Vec::new() };
+        let found = select(&settings, &found, known, day(10));
         let numbers = |dates: &[NaiveDate]| dates.iter().map(chrono::Datelike::day).collect::<Vec<_>>();
         assert_eq!(numbers(&found.selected), selected, "{more:?}");
         assert_eq!(numbers(&found.deferred), deferred, "{more:?}");
@@ -207,6 +222,8 @@ mod tests {
         let crashed = Known { unfinished: days(&[1]), ..known };
         check(&[], &crashed, &[1, 3, 5], &[], &[]);
         check(&["--watermark_days=0"], &crashed, &[1, 4, 5], &[], &[3]);
+        let mistyped = Known { gold: days(&[1, 2, 4, 30]), ..Known::default() };
+        check(&["--watermark_days=1"], &mistyped, &[3, 5], &[], &[]);
     }
 
     #[test]
@@ -214,6 +231,7 @@ mod tests {
         let known = Known { gold: days(&[1, 2, 3, 4, 5]), ..Known::default() };
         let line = "--force_dates=2024-12-04, 2024-12-01,2024-12-09,2024-02-30,x,2024-12-04";
         let warnings = check(&[line, "--watermark_days=0"], &known, &[1, 4], &[], &[]);
+        assert_eq!(check(&["--force_dates=2024-12-06"], &known, &[6], &[], &[]), [""; 0], "there, but without data");
         let missing = ["2024-12-09", "2024-02-30", "x"].map(|date| format!("force_date_not_found:{date}"));
         assert_eq!(warnings, missing);
     }
@@ -228,6 +246,7 @@ mod tests {
             "x/y/date=2024-12-01/b.parquet",
             "x/date=2024-12-02/hour=1/c.parquet",
             "date=2024-12-03/_tmp.parquet",
+            "date=2024-12-03/_SUCCESS",
             "date=2024-12-04/readme.txt",
             "date=2024-02-30/d.parquet",
             "date=__HIVE_DEFAULT_PARTITION__/e.parquet",
@@ -239,6 +258,7 @@ mod tests {
         let found = discover(&folder).await.unwrap();
         assert_eq!(found.inputs.keys().copied().collect::<BTreeSet<_>>(), days(&[1, 2]));
         assert_eq!(found.inputs[&day(1)].objects.len(), 2);
+        assert_eq!(found.empty, days(&[3, 4]));
         let invalid =
             ["date=2024-02-30", "date=__HIVE_DEFAULT_PARTITION__"].map(|name| format!("invalid_partition:{name}"));
         assert_eq!(found.warnings, invalid);

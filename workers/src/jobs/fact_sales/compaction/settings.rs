@@ -60,6 +60,12 @@ impl Settings {
             0 => Err(JobError::arguments(format!("--{name} is 0; give 1 or more"))),
             count => Ok(count),
         };
+        let force_dates = list(arguments.text("force_dates", ""));
+        if force_dates.is_empty() && arguments.optional("force_dates").is_some() {
+            return Err(JobError::arguments(
+                "--force_dates names no date; give dates as YYYY-MM-DD, separated by commas",
+            ));
+        }
         let watermark_days = match arguments.optional("watermark_days") {
             Some(_) => Some(arguments.number("watermark_days", 0)?),
             None => None,
@@ -71,7 +77,7 @@ impl Settings {
             job_name: arguments.text("JOB_NAME", super::NAME).to_owned(),
             partitions_max: usize::try_from(at_least_one("max_partitions", 10)?).unwrap_or(usize::MAX),
             reprocess: arguments.flag("reprocess", false)?,
-            force_dates: list(arguments.text("force_dates", "")),
+            force_dates,
             detect_changes: arguments.flag("detect_changes", false)?,
             watermark_days,
             files_max: at_least_one("output_files", 4)?,

@@ -41,6 +41,8 @@ pub(super) struct Ingested {
     /// Good rows that were exact copies of others.
     pub duplicates: u64,
     pub repeated_headers: Vec<String>,
+    /// Where its rejected rows are, as CSV.
+    pub rejects: String,
     /// What was written to the processed zone, by date.
     pub written: BTreeMap<String, SuccessFile>,
 }
@@ -73,10 +75,16 @@ impl Run<'_> {
     /// [`Stopped`]; nothing of the file is visible then, and it is where it was (or, after a fault, in the validated
     /// zone).
     pub async fn ingest(&self, zone: &str, object: &Object) -> Result<Ingested, Stopped> {
+        // A fault of this machine, which is not held against the file.
         let place = tempfile::tempdir().map_err(|error| {
-            JobError::new(Code::UnexpectedError, format!("cannot make a temporary folder: {error}"))
+            let folder = std::env::temp_dir();
+            let folder = folder.display();
+            let message =
+                format!("cannot make a temporary folder in `{folder}`: {error}; is TMPDIR right, the disk full?");
+            JobError::new(Code::StorageError, message)
         })?;
         let folder = self.zones.base.child(zone);
+        let before = folder.state(&object.name).await.map_err(JobError::from)?;
         let reader = ObjectReader::new(folder, &object.name, object.size_bytes);
         let path = place.path().to_owned();
         let parsing = tokio::task::spawn_blocking(move || {
@@ -99,6 +107,7 @@ impl Run<'_> {
             counts: parsed.counts,
             sha256: parsed.sha256,
             repeated_headers: parsed.repeated_headers,
+            rejects: self.zones.base.uri_of(&names.rejects("csv")),
             written: BTreeMap::new(),
         };
         let mut intent = Intent {
@@ -130,6 +139,12 @@ impl Run<'_> {
             .map_err(|error| JobError::new(Code::UnexpectedError, format!("cannot write a temporary file: {error}")))?;
         self.stage(&mut intent, &report, names.report()).await?;
 
+        // Delivered again meanwhile: what was read is not what would be archived.
+        if self.zones.base.child(zone).state(&object.name).await.map_err(JobError::from)? != before {
+            let uri = self.zones.base.uri_of(&format!("{zone}/{}", object.name));
+            let message = format!("`{uri}` was changed while it was read; nothing of it was taken, run again");
+            return Err(JobError::new(Code::StorageError, message).into());
+        }
         if zone == RAW {
             let (from, to) = (format!("{RAW}/{}", object.name), format!("{VALIDATED}/{}", object.name));
             self.zones.relocate(&from, &to).await.map_err(JobError::from)?;

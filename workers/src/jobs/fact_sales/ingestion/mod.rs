@@ -31,7 +31,7 @@ use self::judge::Reason;
 use self::parse::Stopped;
 use self::zones::{PROCESSED, RAW, SetAside, VALIDATED, Zones};
 use super::columns::DATE;
-use crate::job::{Code, Finish, JobContext, JobDefinition, JobError, QualityCheck, QualityStatus};
+use crate::job::{Code, Finish, JobContext, JobDefinition, JobError, QualityCheck, QualityStatus, Severity};
 use crate::lake::{Object, Partition, Success, SuccessFile, audit_time, hive_name, is_data};
 
 /// The job `fact-sales-ingestion`.
@@ -69,6 +69,15 @@ struct Totals {
 async fn run(context: &JobContext) -> Result<Finish, JobError> {
     let base = context.lake.folder_at(context.arguments.required("base_path")?)?;
     let reject_percent_max: f64 = context.arguments.number("max_reject_rate", 10.0)?;
+    if !(0.0..=100.0).contains(&reject_percent_max) {
+        return Err(JobError::arguments(format!(
+            "--max_reject_rate is {reject_percent_max}; give a percentage from 0 to 100"
+        )));
+    }
+    // All that waits is ingested, whatever date it is run for; but a date that is none is a mistake.
+    if context.arguments.optional("ds").is_some() {
+        context.arguments.date("ds")?;
+    }
     let zones = Zones { base: base.clone() };
     let lock = context.lock(&Partition::new(base.clone(), "ingestion")).await?;
     let settled = zones.pending().settle().await?;
@@ -125,7 +134,9 @@ async fn take(
             count(run.context, totals, ingested, reject_percent_max);
             return Ok(());
         }
-        Err(Stopped::Fault(error)) if matches!(error.code, Code::StorageError | Code::ConcurrentRunsExceeded) => {
+        Err(Stopped::Fault(error))
+            if matches!(error.code, Code::StorageError | Code::ConcurrentRunsExceeded | Code::Timeout) =>
+        {
             return Err(error);
         }
         // Running it again would find no file: the codes are none that is tried again.
@@ -148,7 +159,7 @@ async fn take(
     });
     // A fault after the file was moved finds it in the next zone.
     let zone = if aside == SetAside::System && zone == RAW && !holds(run, RAW, file).await? { VALIDATED } else { zone };
-    run.zones.set_aside(zone, file, aside, &reason).await?;
+    run.zones.set_aside(zone, file, aside, &reason, run.started_at, &run.context.run_id).await?;
     run.context.warn(format!("{file} is set aside under rejected/{}/: {name}: {message}", aside.name()));
     if totals.set_aside.len() < FILES_DESCRIBED_MAX {
         run.context.quality(QualityCheck {
@@ -191,6 +202,16 @@ fn count(context: &JobContext, totals: &mut Totals, ingested: Ingested, reject_p
     }
     if totals.described.len() < FILES_DESCRIBED_MAX {
         let exceeded = percent > reject_percent_max;
+        if exceeded {
+            let text = format!(
+                "{}: {} of {} rows rejected, more than {reject_percent_max} %; see `{}`",
+                ingested.file,
+                counts.rejects(),
+                counts.rows,
+                ingested.rejects
+            );
+            context.alarm(Severity::High, text);
+        }
         context.quality(QualityCheck {
             table: TABLE.to_owned(),
             check: "reject_rate".to_owned(),

@@ -51,15 +51,21 @@ impl Zones {
         self.base.delete(from).await
     }
 
-    /// Sets a file of a zone aside, beside a JSON that says why.
+    /// Sets a file of a zone aside, beside a JSON that says why. One of that name that is there already stays: the later one
+    /// gets a name with the time and the run.
     pub async fn set_aside(
         &self,
         zone: &str,
         file: &str,
         aside: SetAside,
         reason: &serde_json::Value,
+        at: DateTime<Utc>,
+        run_id: &str,
     ) -> Result<(), JobError> {
-        let to = format!("rejected/{}/{file}", aside.name());
+        let place = format!("rejected/{}", aside.name());
+        let taken = self.base.child(&place).state(file).await?.is_some();
+        let suffix = if taken { mark(at, run_id) } else { String::new() };
+        let to = format!("{place}/{file}{suffix}");
         self.base.put(&format!("{to}_reason.json"), reason.to_string()).await?;
         Ok(self.relocate(&format!("{zone}/{file}"), &to).await?)
     }
@@ -101,8 +107,13 @@ impl Names {
 
     /// The file itself.
     pub fn archive(&self, at: DateTime<Utc>, run_id: &str) -> String {
-        format!("archive/validated/{}_{}_{run_id}", self.file, at.format("%Y%m%dT%H%M%S"))
+        format!("archive/validated/{}{}", self.file, mark(at, run_id))
     }
+}
+
+/// What tells files of one name apart.
+fn mark(at: DateTime<Utc>, run_id: &str) -> String {
+    format!("_{}_{run_id}", at.format("%Y%m%dT%H%M%S"))
 }
 
 #[cfg(test)]
