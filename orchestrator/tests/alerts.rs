@@ -304,6 +304,7 @@ async fn executions_and_jobs_are_measured_in_cloudwatch() {
         json!(["ExecutionsFailed", ["StateMachineArn"]]),
         json!(["ExecutionTime", ["StateMachineArn"]]),
         json!(["JobTime", ["JobName"]]),
+        json!(["JobAlarms", ["JobName"]]),
         json!(["RowsWritten", ["JobName"]]),
         json!(["records", ["JobName"]]),
     ] {

@@ -23,7 +23,7 @@ const BATCH_MAX: usize = 1_000;
 pub struct JobMetrics(Arc<Mutex<Vec<Datum>>>);
 
 impl JobMetrics {
-    /// Notes what a job reported: its time, memory, rows, and every number among its metrics.
+    /// Notes what a job reported: its time, memory, rows, alarms, and every number among its metrics.
     pub fn note(&self, job: &str, report: &Value, at: asl::Timestamp) {
         let mut data = Vec::new();
         let mut push = |name: &str, value: Option<f64>, unit: Unit| {
@@ -38,6 +38,8 @@ impl JobMetrics {
         push("JobCpuTime", number(&report["cpu_seconds"]), Unit::Seconds);
         let failed = report["status"].as_str().is_none_or(|status| status == "FAILED");
         push(if failed { "JobsFailed" } else { "JobsSucceeded" }, Some(1.0), Unit::Count);
+        let alarms = report["metrics"]["alarms"].as_array().map_or(0, Vec::len);
+        push("JobAlarms", Some(alarms as f64), Unit::Count);
         let outputs = report["outputs"].as_array();
         for (name, field, unit) in [("RowsWritten", "rows", Unit::Count), ("BytesWritten", "bytes", Unit::Bytes)] {
             push(name, outputs.map(|outputs| outputs.iter().filter_map(|output| output[field].as_f64()).sum()), unit);

@@ -247,4 +247,6 @@ fn first_line(sql: &str) -> &str {
 }
 
 #[cfg(test)]
+mod damage_tests;
+#[cfg(test)]
 mod tests;

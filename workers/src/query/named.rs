@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use datafusion_datasource::PartitionedFile;
@@ -135,7 +136,14 @@ impl MorselPlanner for Named<Box<dyn MorselPlanner>> {
 impl Morsel for Named<Box<dyn Morsel>> {
     fn into_stream(self: Box<Self>) -> BoxStream<'static, Result<RecordBatch>> {
         let Named { inner, file } = *self;
-        inner.into_stream().map(move |batch| batch.map_err(|error| named(&file, error))).boxed()
+        // Decoders take more on trust than they should.
+        let batches = AssertUnwindSafe(inner.into_stream()).catch_unwind();
+        batches
+            .map(move |batch| match batch {
+                Ok(batch) => batch.map_err(|error| named(&file, error)),
+                Err(_) => Err(unreadable(&file, "the decoder broke off".to_owned())),
+            })
+            .boxed()
     }
 }
 
@@ -151,11 +159,11 @@ fn named(file: &str, error: DataFusionError) -> DataFusionError {
         cause.is::<ParquetError>() || arrow.is_some_and(|error| matches!(error, ArrowError::ParquetError(_)))
     });
     match decoding {
-        Some(cause) => {
-            let reason = cause.to_string();
-            let error = lake::Error::Unreadable { uri: file.to_owned(), format: "Parquet", reason };
-            DataFusionError::External(Box::new(error))
-        }
+        Some(cause) => unreadable(file, cause.to_string()),
         None => error,
     }
+}
+
+fn unreadable(file: &str, reason: String) -> DataFusionError {
+    DataFusionError::External(Box::new(lake::Error::Unreadable { uri: file.to_owned(), format: "Parquet", reason }))
 }

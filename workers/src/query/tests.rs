@@ -7,13 +7,13 @@ use serde_json::json;
 use super::*;
 use crate::lake::{CrashPoint, Lake};
 
-struct Place {
-    query: Query,
-    lake: Lake,
+pub(super) struct Place {
+    pub(super) query: Query,
+    pub(super) lake: Lake,
     _folder: tempfile::TempDir,
 }
 
-fn place() -> Place {
+pub(super) fn place() -> Place {
     let folder = tempfile::tempdir().unwrap();
     let lake = Lake::at(folder.path().to_str().unwrap()).unwrap();
     let query = Query::new(&JobContext::detached(lake.clone(), "test")).unwrap();
@@ -21,11 +21,11 @@ fn place() -> Place {
 }
 
 impl Place {
-    fn folder(&self) -> Folder {
+    pub(super) fn folder(&self) -> Folder {
         self.lake.folder("b", "some table").unwrap()
     }
 
-    async fn put(&self, name: &str, columns: Vec<(&str, ArrayRef)>) {
+    pub(super) async fn put(&self, name: &str, columns: Vec<(&str, ArrayRef)>) {
         let batch = RecordBatch::try_from_iter(columns).unwrap();
         let mut bytes = Vec::new();
         let mut writer = deltalake::parquet::arrow::ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
@@ -43,7 +43,7 @@ impl Place {
     }
 }
 
-fn names(names: &[&str]) -> Vec<String> {
+pub(super) fn names(names: &[&str]) -> Vec<String> {
     names.iter().map(|&name| name.to_owned()).collect()
 }
 
@@ -206,22 +206,6 @@ async fn declared_columns_are_cast_and_what_cannot_be_is_null() {
     place.folder().put("folder.parquet/x", "x").await.unwrap();
     let error = place.query.parquet("t", &place.folder(), &names(&["folder.parquet"]), None).await.unwrap_err();
     assert!(error.code == Code::StorageError && error.message.contains("folder.parquet"), "{error}");
-}
-
-#[tokio::test]
-async fn a_file_with_damaged_pages_is_named_by_whoever_reads_it() {
-    let place = place();
-    place.put("whole.parquet", vec![("n", Arc::new(Int64Array::from_iter_values(0..1_000)))]).await;
-    let mut bytes = place.folder().get("whole.parquet").await.unwrap().to_vec();
-    bytes[4..400].fill(0xaa);
-    place.folder().put("damaged.parquet", bytes).await.unwrap();
-    let both = names(&["damaged.parquet", "whole.parquet"]);
-    place.query.parquet("t", &place.folder(), &both, None).await.unwrap();
-    for sql in ["select * from t", "select sum(n) as n from t", "select count(*) as n from t where n > 3"] {
-        let error = place.query.json(sql, &[]).await.unwrap_err();
-        assert_eq!(error.code, Code::SchemaValidationFailed, "{sql}: {error}");
-        assert!(error.message.contains("some table/damaged.parquet` as Parquet"), "{sql}: {error}");
-    }
 }
 
 #[tokio::test]

@@ -117,10 +117,12 @@ impl Gold {
     /// `UNEXPECTED_ERROR` of the engine.
     pub async fn rows(&self, place: usize) -> Result<Rows, JobError> {
         let (result, keys) = RESULTS[place];
-        let mut order = keys.to_vec();
+        let mut order: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
         if result == "gold_risk" {
             let columns = GOLD_TABLES[place].columns.iter().map(|column| column.name.as_ref());
-            order.extend(columns.filter(|name| !keys.contains(name)));
+            let others = columns.filter(|name| !keys.contains(name));
+            // A sort looks at every byte of every key: of most rows these are null.
+            order.extend(others.map(|name| format!("case when transaction_id is null then {name} end")));
         }
         // Kept results have no order.
         let sql = format!("select * from {result} order by {}", order.join(", "));
