@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests, where a panic is the failure that is wanted")]
 
 mod ecommerce;
+mod enrichment;
 mod interpreter;
 mod star_schema;
 

@@ -40,6 +40,13 @@ fn a_snapshot_is_checked_built_and_verified() {
     assert_eq!(ended.states(), ["CheckLocations", "SilverToGold", "Verify"]);
     let names: Vec<&str> = ended.calls.iter().map(|call| call.name.as_str()).collect();
     assert_eq!(names, ["dev-star-schema-check-locations", "dev-silver-to-gold-star-schema", "dev-star-schema-verify"]);
+    assert_eq!(
+        ended.calls[0].input["Payload"],
+        json!({
+            "silver_base": "s3://silver/star/", "gold_dim": "s3://gold/dim/", "gold_fact": "s3://gold/fact/",
+            "gold_mart": "s3://gold/mart/", "quarantine_base": "", "metrics_base": "",
+        })
+    );
     let arguments = &ended.calls[1].input["Arguments"];
     assert_eq!(
         arguments,
@@ -67,27 +74,28 @@ fn failing(state: &'static str, times: usize, failure: Failure) -> impl FnMut(&C
 }
 
 #[test]
-fn what_passes_by_itself_is_tried_once_more_and_nothing_else_is() {
+fn what_passes_by_itself_is_tried_so_often_as_its_code_allows_and_nothing_else_is() {
     let job = |code: &str| job_failure(&format!("{code}: the reason"));
-    for (failure, code, again) in [
-        (job("STORAGE_ERROR"), "STORAGE_ERROR", true),
-        (job("CONCURRENT_RUNS_EXCEEDED"), "CONCURRENT_RUNS_EXCEEDED", true),
-        (job("the job ran out of memory"), "GLUE_JOB_FAILED", true),
-        (Failure::new("Glue.ConcurrentRunsExceededException", "one runs"), "CONCURRENT_RUNS_EXCEEDED", true),
-        (Failure::new("States.Timeout", ""), "TIMEOUT", true),
-        (job("DQ_FAILED"), "DQ_FAILED", false),
-        (job("SCHEMA_VALIDATION_FAILED"), "SCHEMA_VALIDATION_FAILED", false),
-        (job("SILVER_INPUT_MISSING"), "SILVER_INPUT_MISSING", false),
-        (job("GOLD_OUTPUT_MISSING"), "GOLD_OUTPUT_MISSING", false),
-        (job("PRE_VALIDATION_FAILED"), "PRE_VALIDATION_FAILED", false),
+    for (failure, code, retries) in [
+        (job("STORAGE_ERROR"), "STORAGE_ERROR", 1),
+        (job("CONCURRENT_RUNS_EXCEEDED"), "CONCURRENT_RUNS_EXCEEDED", 1),
+        (job("CATALOG_FAILED"), "CATALOG_FAILED", 2),
+        (job("the job ran out of memory"), "GLUE_JOB_FAILED", 1),
+        (Failure::new("Glue.ConcurrentRunsExceededException", "one runs"), "CONCURRENT_RUNS_EXCEEDED", 1),
+        (Failure::new("States.Timeout", ""), "TIMEOUT", 1),
+        (job("DQ_FAILED"), "DQ_FAILED", 0),
+        (job("SCHEMA_VALIDATION_FAILED"), "SCHEMA_VALIDATION_FAILED", 0),
+        (job("SILVER_INPUT_MISSING"), "SILVER_INPUT_MISSING", 0),
+        (job("GOLD_OUTPUT_MISSING"), "GOLD_OUTPUT_MISSING", 0),
+        (job("PRE_VALIDATION_FAILED"), "PRE_VALIDATION_FAILED", 0),
     ] {
         let once = run(input(), failing("SilverToGold", 1, failure.clone()));
-        assert_eq!(once.of("SilverToGold").len(), if again { 2 } else { 1 }, "{code}: {:?}", once.states());
-        if again {
+        assert_eq!(once.of("SilverToGold").len(), if retries > 0 { 2 } else { 1 }, "{code}: {:?}", once.states());
+        if retries > 0 {
             assert_eq!(once.output()["ok"], json!(true), "{code}");
         }
         let always = run(input(), failing("SilverToGold", usize::MAX, failure));
-        assert_eq!(always.of("SilverToGold").len(), if again { 2 } else { 1 }, "{code}: never a third time");
+        assert_eq!(always.of("SilverToGold").len(), retries + 1, "{code}: never once more");
         assert_eq!(always.failure().0, code);
         assert_eq!(always.of("NotifyFailure").len(), 1, "{code}: told once");
         let told = &always.of("NotifyFailure")[0].input;
