@@ -26,7 +26,7 @@ pub const FUNCTIONS: &[(&str, usize, usize)] = &[
 /// arguments.
 pub fn spark_expression(function: &str, arguments: &[String]) -> Option<String> {
     Some(match (function, arguments) {
-        ("sw_label", [x]) => format!("nullif(trim({x}), '')"),
+        ("sw_label", [x]) => format!("nullif({}, '')", trimmed(x)),
         ("sw_round", [x, n]) => round(x, n),
         ("sw_days", [x]) => format!("unix_date({x})"),
         ("sw_distinct", [x]) => format!("count(distinct {x})"),
@@ -85,9 +85,14 @@ fn trimmed_fraction(text: &str, point: &str) -> String {
     format!("regexp_replace(regexp_replace({text}, '0+$', ''), {point})")
 }
 
-fn parse_number(x: &str) -> String {
+/// Without white space at the ends; `trim` knows spaces only.
+fn trimmed(text: &str) -> String {
     let blank = r"[\\s\\p{Z}]+";
-    let text = format!("regexp_replace(cast({x} as string), '^{blank}|{blank}$', '')");
+    format!("regexp_replace({text}, '^{blank}|{blank}$', '')")
+}
+
+fn parse_number(x: &str) -> String {
+    let text = trimmed(&format!("cast({x} as string)"));
     // An exponent is marked before letters are dropped, and unmarked after.
     let text = format!("translate({text}, '\u{2212}', '-')");
     let text = format!("regexp_replace({text}, '([0-9.])[eE]([+-]?[0-9])', '$1\u{1}$2')");
@@ -102,7 +107,7 @@ fn parse_number(x: &str) -> String {
 }
 
 fn parse_instant(x: &str) -> String {
-    let text = format!("upper(trim(cast({x} as string)))");
+    let text = format!("upper({})", trimmed(&format!("cast({x} as string)")));
     let text = format!("translate({text}, ',', '.')");
     // Minutes alone get their seconds, digits beyond microseconds are cut off.
     let text = format!("regexp_replace({text}, '^(.{{10}}[T ][0-9]{{2}}:[0-9]{{2}})( ?(Z|[+-].*))?$', '$1:00$2')");
@@ -110,7 +115,9 @@ fn parse_instant(x: &str) -> String {
     let text = format!("regexp_replace({text}, ' (Z|[+-][0-9:]+)$', '$1')");
     let shape =
         "^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?$";
-    format!("try_cast(nullif(regexp_extract({text}, '{shape}', 0), '') as timestamp)")
+    let instant = format!("try_cast(nullif(regexp_extract({text}, '{shape}', 0), '') as timestamp)");
+    // An offset may lead out of the years that dates are written with.
+    format!("case when year({instant}) between 1 and 9999 then {instant} end")
 }
 
 #[cfg(test)]

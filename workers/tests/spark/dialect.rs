@@ -129,10 +129,15 @@ async fn instants_and_texts_are_read_and_written_alike() {
         "soon",
         "2012-05-18T13:45:01+2",
         "1969-12-31T23:59:59.999999Z",
+        "9999-12-31T23:59:59-05:00",
+        "\t2012-05-18\u{a0}",
     ];
     let mut expressions: Vec<String> = texts.iter().map(|text| format!("sw_parse_ts({})", quoted(text))).collect();
     expressions.extend(texts.iter().map(|text| format!("sw_text_ts(sw_parse_ts({}))", quoted(text))));
     expressions.extend(texts.iter().map(|text| format!("sw_days(cast(sw_parse_ts({}) as date))", quoted(text))));
+    for text in [" a b ", "\ta\n", "\u{a0}é\u{3000}", " \t"] {
+        expressions.push(format!("sw_label({})", quoted(text)));
+    }
     for text in ["it's", "a\\b", "\\n", "$1 {x}", "a%b_c", "«é»", "\"q\""] {
         expressions.push(quoted(text));
         expressions.push(format!("md5({})", quoted(text)));

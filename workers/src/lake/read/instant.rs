@@ -4,11 +4,18 @@ use chrono::NaiveDate;
 
 /// Microseconds of a day.
 pub const MICROS_PER_DAY: i64 = 86_400_000_000;
+/// The first and the last microsecond whose UTC date has a year of four digits, from 0001: others have no partition.
+const MICROS_MIN: i64 = -62_135_596_800_000_000;
+const MICROS_MAX: i64 = 253_402_300_799_999_999;
 
 /// Microseconds since 1970-01-01T00:00:00Z of an ISO-8601 instant: a date, optionally `T` or a space and a time to
 /// minutes, seconds or fractions (beyond microseconds they are cut off), optionally `Z` or an offset. Without one it is
-/// UTC. `None` if the text is none, or no real date or time.
+/// UTC. `None` if the text is none, or no real date or time, or not of the years 1 to 9999 in UTC.
 pub fn parse_instant(text: &str) -> Option<i64> {
+    parse(text).filter(|micros| (MICROS_MIN..=MICROS_MAX).contains(micros))
+}
+
+fn parse(text: &str) -> Option<i64> {
     let bytes = text.trim().as_bytes();
     let (date, rest) = bytes.split_at_checked(10)?;
     if date[4] != b'-' || date[7] != b'-' {
@@ -94,6 +101,8 @@ mod tests {
             ("2012-05-18T01:00:00 +02", "2012-05-17T23:00:00Z"),
             ("1969-12-31T23:59:59.999999Z", "1969-12-31T23:59:59.999999Z"),
             ("2024-02-29", "2024-02-29T00:00:00Z"),
+            ("0001-01-01", "0001-01-01T00:00:00Z"),
+            ("9999-12-31T18:59:59.999999-05:00", "9999-12-31T23:59:59.999999Z"),
         ] {
             let expected = DateTime::parse_from_rfc3339(rfc3339).unwrap().timestamp_micros();
             assert_eq!(parse_instant(text), Some(expected), "{text}");
@@ -116,6 +125,9 @@ mod tests {
             "2012-05-18T00:00:00.",
             "2012-05-18T00:00.5",
             "２012-05-18",
+            "0000-12-31",
+            "0001-01-01T00:00:00+00:01",
+            "9999-12-31T23:59:59-05:00",
         ] {
             assert_eq!(parse_instant(text), None, "{text}");
         }

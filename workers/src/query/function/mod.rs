@@ -76,7 +76,7 @@ fn udf(body: Body) -> ScalarUDF {
 enum Body {
     Finite,
     InUtc,
-    /// Text without blanks around it; null if nothing is left.
+    /// Text without white space around it; null if nothing is left.
     Label,
     Round,
     Days,

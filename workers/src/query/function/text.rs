@@ -25,20 +25,22 @@ pub fn text_of_timestamp(micros: i64) -> String {
     text
 }
 
-/// Texts without blanks around them; null where nothing is left. Nearly all come so, and then nothing is copied.
+/// Texts without white space around them; null where nothing is left. Nearly all come so, and then nothing is copied.
 pub(super) fn labels(values: &ArrayRef) -> ArrayRef {
     let texts = values.as_string::<i32>();
     let bytes = texts.value_data();
-    let is_label = |ends: &[i32]| match &bytes[ends[0] as usize..ends[1] as usize] {
-        [first, .., last] => *first != b' ' && *last != b' ',
-        [only] => *only != b' ',
+    // Only letters beyond ASCII, and white space, need a closer look.
+    let plain = |byte: u8| byte.is_ascii_graphic();
+    let is_label = |row: usize, ends: &[i32]| match &bytes[ends[0] as usize..ends[1] as usize] {
         [] => false,
+        text if plain(text[0]) && plain(text[text.len() - 1]) => true,
+        text => texts.value(row).trim().len() == text.len(),
     };
-    let is_label = |(row, ends)| texts.is_null(row) || is_label(ends);
+    let is_label = |(row, ends)| texts.is_null(row) || is_label(row, ends);
     if texts.value_offsets().windows(2).enumerate().all(is_label) {
         return values.clone();
     }
-    let labels = texts.iter().map(|text| text.map(|text| text.trim_matches(' ')).filter(|text| !text.is_empty()));
+    let labels = texts.iter().map(|text| text.map(str::trim).filter(|text| !text.is_empty()));
     Arc::new(labels.collect::<StringArray>())
 }
 

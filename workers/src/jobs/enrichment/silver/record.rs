@@ -66,7 +66,10 @@ fn read(fields: &Map<String, Value>) -> Result<Record, String> {
     }
     record.session_id = text(fields, "session_id")?;
     record.event_time = text(fields, "event_time")?
-        .map(|text| parse_instant(&text).ok_or_else(|| format!("event_time is `{text}`, no ISO-8601 time")))
+        .map(|text| {
+            parse_instant(&text)
+                .ok_or_else(|| format!("event_time is `{text}`, no ISO-8601 time of the years 1 to 9999"))
+        })
         .transpose()?;
     record.amount = text(fields, "amount")?.map(|text| number(&text)).transpose()?;
     record.is_new_user = text(fields, "is_new_user")?.map(|text| truth(&text)).transpose()?;
