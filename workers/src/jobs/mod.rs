@@ -1,5 +1,6 @@
 //! The data jobs, by system, and the lists of what a worker offers.
 
+mod apart;
 pub mod catalog;
 pub mod daily_prices;
 pub mod ecommerce;

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::catalog::description;
 use super::checks::{Files, check};
 use super::measure::measure;
-use super::places::{Gold, check_apart, folder, optional_folder};
+use super::places::{Gold, check_locations, folder, optional_folder};
 use super::prepare::{
     Counts, Prepared, check_null_event_ids, open_silver, prepare, quarantine_columns, quarantine_sql,
 };
@@ -65,7 +65,9 @@ impl Plan {
         let (lake, arguments) = (&context.lake, &context.arguments);
         let silver = folder(lake, arguments, "SILVER_BASE")?;
         let gold = Gold::of(lake, arguments)?;
-        check_apart(&silver, &gold)?;
+        let metrics = optional_folder(lake, arguments, "METRICS_BASE")?;
+        let quarantine = optional_folder(lake, arguments, "QUARANTINE_BASE")?;
+        check_locations(&silver, &gold, quarantine.as_ref(), metrics.as_ref())?;
         let null_event_id_rate_max: f64 = arguments.number("max_null_event_id_rate", 0.05)?;
         if !(0.0..=1.0).contains(&null_event_id_rate_max) {
             let message = format!("--max_null_event_id_rate is `{null_event_id_rate_max}`; give a share from 0 to 1");
@@ -74,8 +76,8 @@ impl Plan {
         Ok(Plan {
             silver,
             gold,
-            metrics: optional_folder(lake, arguments, "METRICS_BASE")?,
-            quarantine: optional_folder(lake, arguments, "QUARANTINE_BASE")?,
+            metrics,
+            quarantine,
             null_event_id_rate_max,
             partition_facts: arguments.flag("partition_facts", true)?,
             ds: arguments.optional("ds").map(|_| arguments.date("ds").map(|ds| ds.to_string())).transpose()?,

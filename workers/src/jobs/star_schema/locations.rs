@@ -1,12 +1,13 @@
-//! The function before a run: are the four locations places, apart from each other, and is there anything to read?
+//! The function before a run: are the locations places, apart from each other, and is there anything to read?
 //!
-//! Input: `{silver_base, gold_dim, gold_fact, gold_mart}`. Output: `{ok, silver: {<table>: {files, bytes}}, gold: {<name>: uri}}`.
+//! Input: `{silver_base, gold_dim, gold_fact, gold_mart, quarantine_base?, metrics_base?}`. Output: `{ok, silver: {<table>: {files,
+//! bytes}}, gold: {<name>: uri}}`.
 //!
 //! Source: pipelines.md 3.4, "sanity check of the four locations".
 
 use serde_json::{Map, Value, json};
 
-use super::places::{Gold, LOCATIONS, check_apart, folder};
+use super::places::{Gold, LOCATIONS, REQUIRED, check_locations, folder, optional_folder};
 use super::silver::{SILVER, find_files};
 use crate::job::{Arguments, Code, FunctionDefinition, JobError};
 use crate::lake::Lake;
@@ -20,10 +21,11 @@ pub(crate) const CHECK_LOCATIONS: FunctionDefinition = FunctionDefinition {
 
 async fn check(lake: &Lake, input: &Value) -> Result<Value, JobError> {
     let mut line = Vec::new();
-    for name in LOCATIONS {
+    for (at, name) in LOCATIONS.into_iter().enumerate() {
         let field = name.to_ascii_lowercase();
         match &input[&field] {
             Value::String(uri) if !uri.trim().is_empty() => line.push(format!("--{name}={uri}")),
+            Value::Null | Value::String(_) if at >= REQUIRED => {}
             Value::Null | Value::String(_) => return Err(JobError::arguments(format!("`{field}` is required"))),
             _ => return Err(JobError::arguments(format!("`{field}` is no text; give a location"))),
         }
@@ -31,7 +33,9 @@ async fn check(lake: &Lake, input: &Value) -> Result<Value, JobError> {
     let arguments = Arguments::parse(&line, &LOCATIONS)?;
     let silver = folder(lake, &arguments, "SILVER_BASE")?;
     let gold = Gold::of(lake, &arguments)?;
-    check_apart(&silver, &gold)?;
+    let quarantine = optional_folder(lake, &arguments, "QUARANTINE_BASE")?;
+    let metrics = optional_folder(lake, &arguments, "METRICS_BASE")?;
+    check_locations(&silver, &gold, quarantine.as_ref(), metrics.as_ref())?;
     let mut tables = Map::new();
     let mut missing = Vec::new();
     for table in SILVER {
@@ -68,7 +72,7 @@ mod tests {
     fn input() -> Value {
         json!({
             "silver_base": "s3://silver", "gold_dim": "s3://gold/dim", "gold_fact": "s3://gold/fact",
-            "gold_mart": "s3://gold/mart",
+            "gold_mart": "s3://gold/mart", "quarantine_base": "s3://gold/quarantine", "metrics_base": "",
         })
     }
 
@@ -89,6 +93,9 @@ mod tests {
             ("gold_fact", json!(5), Code::PreValidationFailed, "`gold_fact` is no text"),
             ("gold_dim", json!("http://x"), Code::PreValidationFailed, "--GOLD_DIM"),
             ("gold_dim", json!("s3://silver/events"), Code::PreValidationFailed, "overlap"),
+            ("quarantine_base", json!("s3://silver"), Code::PreValidationFailed, "the quarantine of events"),
+            ("metrics_base", json!("s3://gold/fact/fact_events"), Code::PreValidationFailed, "the metrics"),
+            ("metrics_base", json!(5), Code::PreValidationFailed, "`metrics_base` is no text"),
             ("silver_base", json!("s3://silver"), Code::SilverInputMissing, "events, transactions in `file://"),
         ] {
             let mut given = input();

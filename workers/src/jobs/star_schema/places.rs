@@ -1,11 +1,16 @@
 //! The locations a run is given: where silver is read, where the ten tables lie.
 
+use super::super::apart::{self, check_apart};
+use super::silver::SILVER;
 use super::tables::{GoldTable, Place, TABLES};
 use crate::job::{Arguments, JobError};
 use crate::lake::{Folder, Lake, Partition};
 
-/// The names of the location arguments, in the order they are checked.
-pub(super) const LOCATIONS: [&str; 4] = ["SILVER_BASE", "GOLD_DIM", "GOLD_FACT", "GOLD_MART"];
+/// The names of the location arguments, in the order they are checked; the last two need not be given.
+pub(super) const LOCATIONS: [&str; 6] =
+    ["SILVER_BASE", "GOLD_DIM", "GOLD_FACT", "GOLD_MART", "QUARANTINE_BASE", "METRICS_BASE"];
+/// How many of [`LOCATIONS`], from the first, have to be given.
+pub(super) const REQUIRED: usize = 4;
 
 /// The three gold locations.
 #[derive(Clone, Debug)]
@@ -65,31 +70,24 @@ pub(super) fn optional_folder(lake: &Lake, arguments: &Arguments, name: &str) ->
     arguments.optional(name).map(|_| folder(lake, arguments, name)).transpose()
 }
 
-/// Whether one place is the other or inside it.
-pub(super) fn nested(one: &str, other: &str) -> bool {
-    let (short, long) = if one.len() <= other.len() { (one, other) } else { (other, one) };
-    long == short || long.strip_prefix(short).is_some_and(|rest| rest.starts_with('/'))
-}
-
-/// Refuses gold locations that touch silver: a rebuild would remove what it reads.
+/// Refuses locations that get into each other's way: a rebuild would remove what it reads, or one table another's.
 ///
 /// # Errors
 /// `PRE_VALIDATION_FAILED`, naming both.
-pub(super) fn check_apart(silver: &Folder, gold: &Gold) -> Result<(), JobError> {
-    for table in super::silver::SILVER {
-        let input = silver.uri_of(table.name);
-        for (output, partition) in gold.partitions() {
-            if nested(&input, &partition.uri()) {
-                let message = format!(
-                    "`{}` of {} and the silver table `{input}` overlap; give silver and gold locations of their own",
-                    partition.uri(),
-                    output.name
-                );
-                return Err(JobError::arguments(message));
-            }
-        }
-    }
-    Ok(())
+pub(super) fn check_locations(
+    silver: &Folder,
+    gold: &Gold,
+    quarantine: Option<&Folder>,
+    metrics: Option<&Folder>,
+) -> Result<(), JobError> {
+    let of_silver = |what: &'static str, base: &Folder| -> Vec<apart::Place> {
+        SILVER.iter().map(|table| (format!("{what} {}", table.name), base.uri_of(table.name))).collect()
+    };
+    let mut whole = of_silver("the silver table", silver);
+    whole.extend(gold.partitions().map(|(table, partition)| (table.name.to_owned(), partition.uri())));
+    whole.extend(quarantine.into_iter().flat_map(|base| of_silver("the quarantine of", base)));
+    let shared: Vec<apart::Place> = metrics.iter().map(|base| ("the metrics".to_owned(), base.uri())).collect();
+    check_apart(&whole, &shared)
 }
 
 #[cfg(test)]
@@ -103,16 +101,34 @@ mod tests {
     }
 
     #[test]
-    fn gold_inside_silver_is_refused_and_beside_it_is_not() {
+    fn what_is_read_and_what_is_replaced_are_places_of_their_own() {
         let lake = Lake::at("/srv/lake").unwrap();
-        let silver = lake.folder_at("s3://silver/star").unwrap();
-        for (base, apart) in [
-            ("s3://gold/star", true),
-            ("s3://silver/star", true),
-            ("s3://silver/star/events", false),
-            ("s3://silver/star/events2", true),
+        let folder = |uri: &str| lake.folder_at(uri).unwrap();
+        let silver = folder("s3://silver/star");
+        let check = |base: &str, quarantine: &str, metrics: &str| {
+            let (quarantine, metrics) = (folder(quarantine), folder(metrics));
+            check_locations(&silver, &gold(&lake, base), Some(&quarantine), Some(&metrics))
+                .map_err(|error| error.message)
+        };
+        let (gold, quarantine, metrics) = ("s3://gold/star", "s3://gold/quarantine", "s3://gold/_metrics");
+        for (base, quarantine, metrics, said) in [
+            (gold, quarantine, metrics, ""),
+            ("s3://silver/star", quarantine, metrics, ""),
+            ("s3://silver/star/events", quarantine, metrics, "the silver table events"),
+            ("s3://silver/star/events2", quarantine, metrics, ""),
+            (gold, "s3://silver/star", metrics, "the quarantine of events"),
+            (gold, "s3://silver/star/users", metrics, "the quarantine of events"),
+            (gold, "s3://gold/star", metrics, ""),
+            (gold, "s3://gold/star/fact_events", metrics, "fact_events"),
+            (gold, quarantine, "s3://silver/star", ""),
+            (gold, quarantine, "s3://silver/star/events", "the metrics"),
+            (gold, quarantine, "s3://gold/star/dim_users/x", "the metrics"),
+            (gold, quarantine, "s3://gold/quarantine/users", "the metrics"),
         ] {
-            assert_eq!(check_apart(&silver, &gold(&lake, base)).is_ok(), apart, "{base}");
+            let checked = check(base, quarantine, metrics);
+            let told = checked.as_ref().err().map_or("", String::as_str);
+            let well = if said.is_empty() { told.is_empty() } else { told.contains(said) && told.contains("overlap") };
+            assert!(well, "{base} {quarantine} {metrics}: {checked:?}");
         }
     }
 

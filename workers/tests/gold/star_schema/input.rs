@@ -170,11 +170,30 @@ async fn arguments_that_cannot_be_meant_are_refused() {
         ("--GOLD_MART=ftp://x", "--GOLD_MART"),
         ("--GOLD_FACT=s3://silver/star/events", "overlap"),
         ("--GOLD_MART=", "--GOLD_MART is required"),
+        ("--QUARANTINE_BASE=s3://gold/fact/fact_events", "overlap"),
+        ("--METRICS_BASE=s3://silver/star/users", "overlap"),
     ] {
         let result = build(&world.lake, "star", &[argument]).await;
         expect(&result, "PRE_VALIDATION_FAILED", 2);
         assert!(result.message.contains(part), "{argument}: {}", result.message);
     }
+}
+
+#[tokio::test]
+async fn a_quarantine_in_the_place_of_silver_is_refused_and_silver_stays() {
+    let world = world(&[("events", EVENTS), ("users", USERS), ("transactions", TRANSACTIONS)]).await;
+    let silver = world.lake.folder("silver", "star").unwrap();
+    let names = async || silver.objects().await.unwrap().into_iter().map(|object| object.name).collect::<Vec<_>>();
+    let before = names().await;
+    let result = build(&world.lake, "star", &["--QUARANTINE_BASE=s3://silver/star"]).await;
+    expect(&result, "PRE_VALIDATION_FAILED", 2);
+    let said = "the silver table events `";
+    assert!(
+        result.message.starts_with(said) && result.message.contains("the quarantine of events"),
+        "{}",
+        result.message
+    );
+    assert_eq!(names().await, before);
 }
 
 #[tokio::test]
