@@ -1,8 +1,8 @@
 //! From the types a file or a plan happens to have to the declared ones.
 
-use deltalake::arrow::datatypes::{DataType, SchemaRef, TimeUnit};
-use deltalake::datafusion::common::{Column as Reference, Result, ScalarValue};
-use deltalake::datafusion::functions::expr_fn::{lower, trim, trunc};
+use deltalake::arrow::datatypes::{DataType, Field, SchemaRef, TimeUnit};
+use deltalake::datafusion::common::{Column as Reference, Result, ScalarValue, TableReference};
+use deltalake::datafusion::functions::expr_fn::{encode, lower, trim, trunc};
 use deltalake::datafusion::logical_expr::{Expr, cast, lit, try_cast, when};
 use deltalake::datafusion::prelude::DataFrame;
 
@@ -32,12 +32,41 @@ fn select(frame: DataFrame, columns: &[Column], finish: impl Fn(Kind, Expr) -> E
                     let reference = Expr::Column(Reference::new(qualifier.cloned(), field.name()));
                     finish(column.kind, convert(reference, field.data_type(), column.kind)?)
                 }
-                None => null(column.kind)?,
+                None => match column.name.strip_suffix(LOST) {
+                    Some(name) => match schema.iter().find(|(_, field)| field.name() == name) {
+                        Some((qualifier, field)) => lost(qualifier, field)?,
+                        None => null(column.kind)?,
+                    },
+                    None => null(column.kind)?,
+                },
             };
             Ok(expression.alias(column.name.as_ref()))
         })
         .collect::<Result<Vec<_>>>()?;
     frame.select(expressions)
+}
+
+/// The end of the name of a column that says what is lost where another is read as text: bytes that are not UTF-8, in hex, or
+/// the type of a nested value. Null where nothing is.
+const LOST: &str = "__lost";
+
+/// The column that says what is lost where `name` is read as text, to be asked for beside it.
+pub(super) fn lost_column(name: &str) -> Column {
+    Column::new(format!("{name}{LOST}"), Kind::Text)
+}
+
+fn lost(qualifier: Option<&TableReference>, field: &Field) -> Result<Expr> {
+    let value = Expr::Column(Reference::new(qualifier.cloned(), field.name()));
+    let (is_lost, kept) = match field.data_type() {
+        kind if kind.is_binary() => {
+            let text = try_cast(value.clone(), DataType::Utf8);
+            let bytes = cast(value.clone(), DataType::Binary);
+            (value.is_not_null().and(text.is_null()), cast(encode(bytes, lit("hex")), DataType::Utf8))
+        }
+        kind if Kind::of(kind).is_none() => (value.is_not_null(), lit(kind.to_string())),
+        _ => return null(Kind::Text),
+    };
+    when(is_lost, kept).otherwise(null(Kind::Text)?)
 }
 
 /// A null of a kind.

@@ -69,7 +69,10 @@ impl Local {
         let provider = provider.map_err(|error| failure(&format!("the table `{}`", table.uri()), &error))?;
         let frame = self.session.context.read_table(Arc::new(provider)).map_err(|error| failure(name, &error))?;
         // Types are ours from here on, whatever the scan prefers.
-        let frame = conform::frame(frame, &table.columns()).map_err(|error| failure(name, &error))?;
+        let mut columns = table.columns();
+        let bytes = frame.schema().fields().iter().filter(|field| field.data_type().is_binary());
+        columns.extend(bytes.map(|field| conform::lost_column(field.name())));
+        let frame = conform::frame(frame, &columns).map_err(|error| failure(name, &error))?;
         self.register(name, frame.into_view())
     }
 

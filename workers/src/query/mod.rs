@@ -240,6 +240,13 @@ impl Query {
     }
 }
 
+/// The column that says what is lost where `name` is read as text, for tables it is asked of beside `name`
+/// ([`Query::parquet`]; of Delta tables, for columns of bytes): the type of a nested value, or bytes that are not UTF-8, in hex.
+/// Null where nothing is lost. On this machine only.
+pub(crate) fn lost_column(name: &str) -> Column {
+    conform::lost_column(name)
+}
+
 /// What tells a statement from others in a message.
 fn first_line(sql: &str) -> &str {
     let mut lines = sql.lines().map(str::trim);

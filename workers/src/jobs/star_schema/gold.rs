@@ -15,7 +15,7 @@ use super::checks::{Files, check};
 use super::measure::measure;
 use super::places::{Gold, check_locations, folder, optional_folder};
 use super::prepare::{
-    Counts, Prepared, check_null_event_ids, open_silver, prepare, quarantine_columns, quarantine_sql,
+    Counts, Lost, Prepared, check_null_event_ids, open_silver, prepare, quarantine_columns, quarantine_sql,
 };
 use super::silver::{SILVER, SilverTable};
 use super::tables::{GoldTable, TABLES};
@@ -101,10 +101,15 @@ async fn run(context: &JobContext) -> Result<Finish, JobError> {
     finish_earlier(context, &plan).await?;
 
     let query = Query::new(context)?;
-    let counts = open_silver(context, &query, &plan.silver).await?;
-    let rate = check_null_event_ids(counts[0], plan.null_event_id_rate_max)?;
+    let silver = open_silver(context, &query, &plan.silver).await?;
+    for Lost { table, column, values, example } in &silver.lost {
+        context.warn(format!(
+            "{values} value(s) of {table}.{column} are no text (such as `{example}`) and taken for null"
+        ));
+    }
+    let rate = check_null_event_ids(silver.counts[0], plan.null_event_id_rate_max)?;
     context.metric("null_event_id_rate", rate);
-    let prepared = prepare(&query, counts).await?;
+    let prepared = prepare(&query, silver).await?;
     report(context, &prepared);
 
     let mut staged = Vec::with_capacity(targets.len());
@@ -209,6 +214,13 @@ fn report(context: &JobContext, prepared: &Prepared) {
         context.metric(&format!("{}_duplicates", table.name), counts.duplicates);
         if counts.null_keys > 0 {
             context.warn(format!("{} row(s) of {} have no {}", counts.null_keys, table.name, table.key));
+        }
+        for column in table.columns {
+            let failed = prepared.figure(&format!("{}_{}_failed", table.name, column.name));
+            if failed > 0 {
+                context
+                    .warn(format!("{failed} value(s) of {}.{} cannot be read and are null", table.name, column.name));
+            }
         }
         if counts.duplicates > 0 {
             let message = format!("{} row(s) of {} were replaced by newer versions", counts.duplicates, table.name);

@@ -78,8 +78,13 @@ fn of_preparation(table: &GoldTable, prepared: &Prepared, metrics: &mut Map<Stri
         add("rows_quarantined".to_owned(), counts.null_keys);
         add("duplicates_removed".to_owned(), counts.duplicates);
         for column in table.columns {
-            let Some(failed) = prepared.figures.get(&format!("{source}_{}_failed", column.name)) else { continue };
-            let failed = failed.as_u64().unwrap_or_default();
+            let lost = prepared.lost.iter().find(|lost| lost.table == source && lost.column == column.name);
+            let failed = prepared.figures.get(&format!("{source}_{}_failed", column.name)).and_then(Value::as_u64);
+            // Other columns are text and need no cast, unless they are no text.
+            if failed.is_none() && lost.is_none() {
+                continue;
+            }
+            let failed = failed.unwrap_or_default() + lost.map_or(0, |lost| lost.values);
             add(format!("cast_failures_{}", column.name), failed);
             if column.kind == Kind::Timestamp {
                 add(format!("dq_timestamp_{}", column.name), failed);
@@ -114,7 +119,7 @@ fn of_preparation(table: &GoldTable, prepared: &Prepared, metrics: &mut Map<Stri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jobs::star_schema::prepare::Counts;
+    use crate::jobs::star_schema::prepare::{Counts, Lost};
 
     #[test]
     fn rates_have_four_decimals() {
@@ -135,6 +140,14 @@ mod tests {
             .as_object()
             .cloned()
             .unwrap(),
+            lost: [("events", "country", 2), ("events", "age", 1), ("transactions", "amount", 4)]
+                .map(|(table, column, values)| Lost {
+                    table,
+                    column: column.to_owned(),
+                    values,
+                    example: "ff".to_owned(),
+                })
+                .to_vec(),
         };
         let table = |name: &str| {
             let mut metrics = Map::new();
@@ -145,10 +158,10 @@ mod tests {
             table("fact_events"),
             json!({
                 "rows_quarantined": 2, "duplicates_removed": 3, "cast_failures_ts": 4, "dq_timestamp_ts": 4,
-                "null_date_rows": 7, "unknown_user_rows": 51,
+                "cast_failures_country": 2, "null_date_rows": 7, "unknown_user_rows": 51,
             })
         );
-        assert_eq!(table("fact_transactions")["cast_failures_amount"], 3);
+        assert_eq!(table("fact_transactions")["cast_failures_amount"], 7);
         assert_eq!(table("fact_transactions").get("dq_timestamp_amount"), None);
         assert_eq!(table("dim_date"), json!({ "null_date_rows": 9 }));
         assert_eq!(table("dim_status"), json!({}));

@@ -7,7 +7,12 @@ use serde_json::{Map, Value};
 use super::silver::{SILVER, SilverTable, find_files};
 use crate::job::{Code, JobContext, JobError};
 use crate::lake::Folder;
-use crate::query::{Column, Kind, Query, column};
+use crate::query::{Column, Kind, Query, Value as Literal, column, lost_column};
+
+/// What a text has to look like to be read as an instant; anything else is null, whatever a parser could make of it.
+///
+/// Source: pipelines.md 3.2, 3.
+const INSTANT: &str = "^[0-9]{4}-[0-9]{2}-[0-9]{2}( [0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?|T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})?)?$";
 
 /// What was found in a silver table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,6 +25,28 @@ pub(super) struct Counts {
     pub duplicates: u64,
 }
 
+/// Values of a column of silver that were there and are null, since their type does not become text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Lost {
+    /// The silver table.
+    pub table: &'static str,
+    /// Its column.
+    pub column: String,
+    /// How many.
+    pub values: u64,
+    /// One of them: its type, or its bytes in hex.
+    pub example: String,
+}
+
+/// The silver tables as they were found.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Silver {
+    /// In their order.
+    pub counts: [Counts; 3],
+    /// Of all of them.
+    pub lost: Vec<Lost>,
+}
+
 /// The prepared tables, registered in the query they were made in.
 #[derive(Clone, Debug)]
 pub(super) struct Prepared {
@@ -27,6 +54,8 @@ pub(super) struct Prepared {
     pub counts: [Counts; 3],
     /// The figures of `counts.sql` by name.
     pub figures: Map<String, Value>,
+    /// What did not become text.
+    pub lost: Vec<Lost>,
 }
 
 impl Prepared {
@@ -46,8 +75,8 @@ impl Prepared {
 ///
 /// # Errors
 /// `SILVER_INPUT_MISSING` naming the tables that do not exist or hold no row, `STORAGE_ERROR`.
-pub(super) async fn open_silver(context: &JobContext, query: &Query, base: &Folder) -> Result<[Counts; 3], JobError> {
-    let mut counts = [Counts::default(); 3];
+pub(super) async fn open_silver(context: &JobContext, query: &Query, base: &Folder) -> Result<Silver, JobError> {
+    let Silver { mut counts, mut lost } = Silver::default();
     let mut missing = Vec::new();
     let mut bytes = 0;
     for (table, counts) in SILVER.iter().zip(&mut counts) {
@@ -58,8 +87,10 @@ pub(super) async fn open_silver(context: &JobContext, query: &Query, base: &Fold
         }
         bytes += files.bytes;
         if !files.names.is_empty() {
-            query.parquet(&registered(table), &folder, &files.names, Some(table.columns)).await?;
+            let columns: Vec<Column> = table.columns.iter().cloned().chain(table.columns.iter().map(beside)).collect();
+            query.parquet(&registered(table), &folder, &files.names, Some(&columns)).await?;
             *counts = count(query, table).await?;
+            lost.extend(find_lost(query, table).await?);
         }
         if counts.rows == 0 {
             missing.push(table.name);
@@ -67,10 +98,10 @@ pub(super) async fn open_silver(context: &JobContext, query: &Query, base: &Fold
     }
     context.metric("silver_bytes", bytes);
     if missing.is_empty() {
-        return Ok(counts);
+        return Ok(Silver { counts, lost });
     }
     let message = format!(
-        "SILVER_INPUT_MISSING: {} in `{}`: no table or no rows; nothing was written",
+        "SILVER_INPUT_MISSING: {} in `{}`: no table or no rows; nothing was written, deliver silver first",
         missing.join(", "),
         base.uri()
     );
@@ -92,6 +123,26 @@ async fn count(query: &Query, table: &SilverTable) -> Result<Counts, JobError> {
     Ok(Counts { rows: figure("total"), null_keys: figure("total") - figure("keyed"), duplicates: 0 })
 }
 
+/// The column that says what is lost of another.
+fn beside(column: &Column) -> Column {
+    lost_column(&column.name)
+}
+
+async fn find_lost(query: &Query, table: &'static SilverTable) -> Result<Vec<Lost>, JobError> {
+    let figures = table.columns.iter().map(|column| {
+        let (name, lost) = (&column.name, beside(column).name);
+        format!("count({lost}) as {name}_count, min({lost}) as {name}_example")
+    });
+    let sql = format!("select {} from {}", figures.collect::<Vec<_>>().join(", "), registered(table));
+    let row = query.json(&sql, &[]).await?.pop().unwrap_or_default();
+    let found = |column: &Column| {
+        let values = row.get(&format!("{}_count", column.name)).and_then(Value::as_u64).filter(|values| *values > 0)?;
+        let example = row.get(&format!("{}_example", column.name)).and_then(Value::as_str).unwrap_or_default();
+        Some(Lost { table: table.name, column: column.name.to_string(), values, example: example.to_owned() })
+    };
+    Ok(table.columns.iter().filter_map(found).collect())
+}
+
 /// Refuses too many events without an id.
 ///
 /// # Errors
@@ -102,7 +153,8 @@ pub(super) fn check_null_event_ids(events: Counts, rate_max: f64) -> Result<f64,
         return Ok(rate);
     }
     let message = format!(
-        "DQ_FAILED: {} of {} events have no event_id ({:.2}%, threshold {:.2}%); nothing was written",
+        "DQ_FAILED: {} of {} events have no event_id ({:.2}%, threshold {:.2}%); nothing was written, repair silver or raise \
+         --max_null_event_id_rate",
         events.null_keys,
         events.rows,
         rate * 100.0,
@@ -115,18 +167,19 @@ pub(super) fn check_null_event_ids(events: Counts, rate_max: f64) -> Result<f64,
 ///
 /// # Errors
 /// Those of the query.
-pub(super) async fn prepare(query: &Query, mut counts: [Counts; 3]) -> Result<Prepared, JobError> {
+pub(super) async fn prepare(query: &Query, silver: Silver) -> Result<Prepared, JobError> {
+    let Silver { mut counts, lost } = silver;
     let statements = [
         ("events1", include_str!("sql/events1.sql")),
         ("users1", include_str!("sql/users1.sql")),
         ("transactions1", include_str!("sql/transactions1.sql")),
     ];
     for ((name, sql), counts) in statements.into_iter().zip(&mut counts) {
-        let kept = query.keep(name, sql, &[]).await?;
+        let kept = query.keep(name, sql, &[("instant", Literal::from(INSTANT))]).await?;
         counts.duplicates = (counts.rows - counts.null_keys).saturating_sub(kept);
     }
     let figures = query.json(include_str!("sql/counts.sql"), &[]).await?.pop().unwrap_or_default();
-    Ok(Prepared { counts, figures })
+    Ok(Prepared { counts, figures, lost })
 }
 
 /// The columns of a silver table's quarantine: its own, and why the row is there.

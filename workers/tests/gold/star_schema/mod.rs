@@ -3,6 +3,7 @@
 mod crash;
 mod figures;
 mod input;
+mod text;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -4,7 +4,7 @@ with parsed as (
     select
         sw_label(event_id) as event_key,
         sw_label(user_id) as user_key,
-        sw_parse_ts(ts) as event_ts,
+        case when regexp_like(sw_label(ts), ${instant}) then sw_parse_ts(ts) end as event_ts,
         event_id, user_id, ts, age, country, email, message, name, price, temperature, amount, year, month, day
     from silver_events
 ),

@@ -7,9 +7,9 @@ with parsed as (
     select
         sw_label(tx_id) as tx_key,
         sw_label(user_id) as user_key,
-        sw_parse_ts(created_at) as created,
-        sw_parse_ts(delivered_at) as delivered,
-        try_cast(replace(trim(amount), ',', '') as double) as number,
+        case when regexp_like(sw_label(created_at), ${instant}) then sw_parse_ts(created_at) end as created,
+        case when regexp_like(sw_label(delivered_at), ${instant}) then sw_parse_ts(delivered_at) end as delivered,
+        try_cast(replace(sw_label(amount), ',', '') as double) as number,
         tx_id, user_id, amount, status, created_at, delivered_at, email, name, age, year, month, day
     from silver_transactions
 ),

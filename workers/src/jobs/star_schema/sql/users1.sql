@@ -3,7 +3,7 @@
 with parsed as (
     select
         sw_label(user_id) as user_key,
-        sw_parse_ts(updated_at) as updated,
+        case when regexp_like(sw_label(updated_at), ${instant}) then sw_parse_ts(updated_at) end as updated,
         user_id, name, email, phone, city, age, updated_at, year, month, day
     from silver_users
 ),
@@ -22,7 +22,12 @@ ranked as (
     where user_key is not null
 )
 select
-    user_key as user_id, name, email, city, phone, age,
+    user_key as user_id,
+    sw_label(name) as name,
+    sw_label(email) as email,
+    sw_label(city) as city,
+    sw_label(phone) as phone,
+    sw_label(age) as age,
     updated as updated_at,
     case when updated is null and sw_label(updated_at) is not null then 1 else 0 end as updated_at_failed
 from ranked
