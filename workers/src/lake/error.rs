@@ -56,7 +56,7 @@ pub enum Error {
         remedy: &'static str,
     },
     /// An object whose bytes are not what its name says (a broken gzip stream, no Parquet footer).
-    #[error("cannot read `{uri}` as {format}: {reason}; have its writer write it again, or take it away")]
+    #[error("cannot read `{uri}` as {format}: {reason}; replace it by an intact one")]
     Unreadable {
         /// The object.
         uri: String,

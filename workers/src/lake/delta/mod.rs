@@ -66,7 +66,7 @@ impl Delta {
     /// [`Error::Storage`].
     pub async fn open(folder: &Folder) -> Result<Option<Delta>, Error> {
         let mut table = table_at(folder);
-        let failed = |error| Error::storage("open", folder.uri(), error);
+        let failed = |error| not_opened(folder.uri(), error);
         if !table.verify_deltatable_existence().await.map_err(failed)? {
             return Ok(None);
         }
@@ -81,7 +81,7 @@ impl Delta {
     pub async fn open_at(folder: &Folder, version: i64) -> Result<Delta, Error> {
         let mut table = table_at(folder);
         let uri = format!("{}@v{version}", folder.uri());
-        let failed = |error| Error::storage("open", uri.clone(), error);
+        let failed = |error| not_opened(uri.clone(), error);
         if !table.verify_deltatable_existence().await.map_err(failed)? {
             return Err(Error::NotFound { uri: folder.uri() });
         }
@@ -165,6 +165,16 @@ impl Delta {
         self.columns.clone()
     }
 
+    /// The columns of nested types, by name and type: they are not read.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub(crate) fn nested_columns(&self) -> Result<Vec<(String, String)>, Error> {
+        let schema = self.snapshot()?.snapshot().arrow_schema();
+        let nested = schema.fields().iter().filter(|field| Kind::of(field.data_type()).is_none());
+        Ok(nested.map(|field| (field.name().clone(), field.data_type().to_string())).collect())
+    }
+
     /// The folder it is in.
     pub fn folder(&self) -> &Folder {
         &self.folder
@@ -188,7 +198,7 @@ impl Delta {
     /// # Errors
     /// [`Error::Storage`].
     pub async fn refresh(&mut self) -> Result<(), Error> {
-        self.table.update_state().await.map_err(|error| Error::storage("open", self.folder.uri(), error))?;
+        self.table.update_state().await.map_err(|error| not_opened(self.folder.uri(), error))?;
         *self = Delta::of(&self.folder, self.table.clone())?;
         Ok(())
     }
@@ -327,6 +337,18 @@ fn delta_type(kind: Kind) -> DataType {
         Kind::Date => PrimitiveType::Date,
         Kind::Timestamp => PrimitiveType::Timestamp,
     })
+}
+
+/// Why a table could not be opened: the store failed, or its log is torn, and then trying again does not help.
+fn not_opened(uri: String, error: DeltaTableError) -> Error {
+    // The reader of the log tells the kinds of its errors by their text only, and adds a backtrace to it.
+    let text = error.to_string();
+    match text.lines().next().and_then(|line| line.split_once("Json error: ")) {
+        None => Error::storage("open", uri, error),
+        Some((_, reason)) => {
+            Error::Unreadable { uri, format: "a Delta table", reason: format!("its log is torn, {reason}") }
+        }
+    }
 }
 
 /// Whether a commit failed because somebody else has that version.

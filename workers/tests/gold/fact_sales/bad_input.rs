@@ -110,8 +110,8 @@ async fn a_broken_parquet_file_fails_its_date_alone_and_leaves_gold_as_it_was() 
     };
     let mut cases = vec![
         (whole[..whole.len() - 9].to_vec(), "z-broken.parquet"),
-        (damaged(0xAA), "have its writer write it again"),
-        (damaged(0), "have its writer write it again"),
+        (damaged(0xAA), "replace it by an intact one"),
+        (damaged(0), "replace it by an intact one"),
         (equal_rows(&[("store_id", Value::Bytes(b"S\xff\xfe"))], 3), "UTF"),
         (b"not parquet".to_vec(), "z-broken.parquet"),
         (b"PAR1 this is no Parquet PAR1".to_vec(), "is no footer"),
