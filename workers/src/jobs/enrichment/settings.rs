@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::super::apart::{Place, check_apart};
 use super::columns::{GOLD_TABLES, GoldTable};
 use crate::job::{Arguments, JobContext, JobError};
 use crate::lake::Folder;
@@ -52,6 +53,32 @@ pub fn gold(context: &JobContext, table: &GoldTable) -> Result<Folder, JobError>
     folder(context, table.path.0, table.path.1)
 }
 
+/// Refuses places of gold that get into each other's way: a table is vacuumed with all that is in its folder, and written from
+/// what another holds. `silver` is what it is computed from, if anything is.
+///
+/// # Errors
+/// `PRE_VALIDATION_FAILED`, naming both.
+pub fn check_gold_apart(context: &JobContext, silver: Option<&Folder>) -> Result<(), JobError> {
+    let mut tables: Vec<Place> = silver.iter().map(|silver| ("silver".to_owned(), silver.uri())).collect();
+    for table in &GOLD_TABLES {
+        tables.push((table.name.to_owned(), gold(context, table)?.uri()));
+    }
+    let beside = [
+        ("the checkpoint", checkpoint(context)?),
+        ("the bad records", bad_records(context)?),
+        ("the log", log(context)?),
+    ];
+    check_apart(&tables, &beside.map(|(what, folder)| (what.to_owned(), folder.uri())))
+}
+
+fn bad_records(context: &JobContext) -> Result<Folder, JobError> {
+    folder(context, "gold_bad_records_path", "bad_records/gold")
+}
+
+fn log(context: &JobContext) -> Result<Folder, JobError> {
+    folder(context, "log_path", "logs")
+}
+
 /// How gold is made.
 #[derive(Clone, Debug)]
 pub struct GoldSettings {
@@ -82,8 +109,8 @@ impl GoldSettings {
             risk_ratio_threshold,
             risk_level_value: arguments.text("risk_level_value", "high").to_lowercase(),
             high_risk_only: arguments.flag("high_risk_only", false)?,
-            bad_records: folder(context, "gold_bad_records_path", "bad_records/gold")?,
-            log: folder(context, "log_path", "logs")?,
+            bad_records: bad_records(context)?,
+            log: log(context)?,
         })
     }
 }

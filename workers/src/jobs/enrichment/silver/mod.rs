@@ -18,6 +18,7 @@ use serde_json::Value;
 use self::lookup::Lookups;
 use self::record::Record;
 use self::source::Source;
+use super::super::apart::check_apart;
 use super::bad_records::{BadRecords, Place};
 use super::columns::{PARTITION, SILVER};
 use super::settings;
@@ -25,6 +26,7 @@ use crate::catalog::{Catalog, CatalogColumn, Registration, TableDescription, dat
 use crate::job::{Code, Finish, JobContext, JobDefinition, JobError, QualityCheck, QualityStatus};
 use crate::lake::delta::{Delta, Write, Written};
 use crate::lake::read::Format;
+use crate::lake::{Folder, Object};
 use crate::query::Query;
 
 /// The job `enrichment-silver`.
@@ -63,11 +65,14 @@ fn start(context: &JobContext) -> BoxFuture<'_, Result<Finish, JobError>> {
 async fn run(context: &JobContext) -> Result<Finish, JobError> {
     let catalog = Catalog::from_env().await?;
     let mut raw = settings::folder(context, "raw_path", "raw/stream_input")?;
+    let silver = settings::silver(context)?;
+    let bad_records = settings::folder(context, "silver_bad_records_path", "bad_records/silver")?;
+    // What is set aside must not be read as raw again.
+    let place = |what: &str, folder: &Folder| (what.to_owned(), folder.uri());
+    check_apart(&[place("the raw data", &raw), place("silver", &silver)], &[place("the bad records", &bad_records)])?;
     if context.arguments.optional("ds").is_some() {
         raw = raw.child(&format!("ds={}", context.arguments.date("ds")?));
     }
-    let silver = settings::silver(context)?;
-    let bad_records = settings::folder(context, "silver_bad_records_path", "bad_records/silver")?;
     let mut objects = raw.data_objects().await?;
     let before = objects.len();
     objects.retain(|object| Format::of_name(&object.name) == Some(Format::Json));
@@ -82,14 +87,12 @@ async fn run(context: &JobContext) -> Result<Finish, JobError> {
     context.lock_folder(&silver).await?;
     let table = Delta::create(&silver, &SILVER, &[PARTITION], "silver").await?;
     let mut ingest = Ingest { context, lookups, table, totals: Totals::default() };
-    for object in &objects {
-        let source = Source::new(&raw, object);
-        let digest = source.digest().await?;
-        let mut bad = BadRecords::into(bad_records.child(&format!("file={digest}")));
-        ingest.file(&source, &digest, &mut bad).await?;
-        ingest.totals.bad += bad.finish().await?;
-    }
-    ingest.finish(&catalog).await
+    let ended = ingest.files(&raw, &objects, &bad_records).await;
+    ingest.report(&bad_records);
+    // Whatever became of it: files before a refused one are in, and an earlier run may not have come to that.
+    let registration = ingest.register(&catalog).await;
+    ended?;
+    Ok(registration.finish(ingest.finish()))
 }
 
 #[derive(Default)]
@@ -109,7 +112,18 @@ struct Ingest<'a> {
     totals: Totals,
 }
 
-impl Ingest<'_> {
+impl<'a> Ingest<'a> {
+    async fn files(&mut self, raw: &Folder, objects: &[Object], bad_records: &Folder) -> Result<(), JobError> {
+        for object in objects {
+            let source = Source::new(raw, object);
+            let digest = source.digest().await?;
+            let mut bad = BadRecords::into(bad_records.child(&format!("file={digest}")));
+            self.file(&source, &digest, &mut bad).await?;
+            self.totals.bad += bad.finish().await?;
+        }
+        Ok(())
+    }
+
     async fn file(&mut self, source: &Source<'_>, digest: &str, bad: &mut BadRecords) -> Result<(), JobError> {
         let application = format!("enrichment_silver:{digest}");
         let done = self.table.transaction(&application).await?.unwrap_or(-1);
@@ -176,13 +190,17 @@ impl Ingest<'_> {
         Ok(rows)
     }
 
-    async fn finish(self, catalog: &Catalog) -> Result<Finish, JobError> {
+    fn report(&self, bad_records: &Folder) {
         let Ingest { context, table, totals, .. } = self;
         context.metric("files_ingested", totals.files_ingested);
         context.metric("files_known", totals.files_known);
         context.metric("records", totals.records);
         context.metric("bad_records", totals.bad);
         context.metric("silver_version", table.version());
+        if totals.bad > 0 {
+            let (bad, place) = (totals.bad, bad_records.uri());
+            context.warn(format!("{bad} raw record(s) cannot be used and are set aside in `{place}`"));
+        }
         let malformed = totals.malformed_ips;
         context.quality(QualityCheck {
             table: "silver".to_owned(),
@@ -193,18 +211,32 @@ impl Ingest<'_> {
             tolerance: Value::from(0),
             details: format!("{malformed} of {} addresses are not four groups of digits", totals.records),
         });
-        let Some(written) = totals.written else {
-            let known = totals.files_known;
-            return Ok(Finish::skipped(Code::IdempotentSkip, format!("all {known} file(s) are in silver already")));
-        };
-        context.metric("rows", written.rows);
-        let message = format!("appended {} row(s) of {} file(s) to silver", written.rows, totals.files_ingested);
-        context.delta_output(&table, &written);
-        let database = database(context, settings::SYSTEM);
+        if let Some(written) = &totals.written {
+            context.metric("rows", written.rows);
+            context.delta_output(table, written);
+        }
+    }
+
+    async fn register<'c>(&self, catalog: &'c Catalog) -> Registration<'c>
+    where
+        'a: 'c,
+    {
+        let database = database(self.context, settings::SYSTEM);
         let columns = SILVER.iter().map(CatalogColumn::from).collect();
-        let described = TableDescription::of_delta(database, CATALOG_NAME, &table, columns).await;
-        let mut registration = Registration::begin(context, catalog);
+        let described = TableDescription::of_delta(database, CATALOG_NAME, &self.table, columns).await;
+        let mut registration = Registration::begin(self.context, catalog);
         registration.add(CATALOG_NAME, described).await;
-        Ok(registration.finish(Finish::succeeded(message)))
+        registration
+    }
+
+    fn finish(&self) -> Finish {
+        let Totals { files_known, files_ingested, written, .. } = &self.totals;
+        match written {
+            None => Finish::skipped(Code::IdempotentSkip, format!("all {files_known} file(s) are in silver already")),
+            Some(written) => {
+                let rows = written.rows;
+                Finish::succeeded(format!("appended {rows} row(s) of {files_ingested} file(s) to silver"))
+            }
+        }
     }
 }

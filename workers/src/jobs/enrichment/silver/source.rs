@@ -4,8 +4,9 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::job::JobError;
+use crate::lake::read::limit::RECORD_BYTES_MAX;
 use crate::lake::read::{Cutter, Format};
-use crate::lake::{Folder, Object};
+use crate::lake::{Error, Folder, Object};
 
 /// Files are fetched in ranges of this size.
 const RANGE_BYTES: u64 = 8 << 20;
@@ -30,25 +31,56 @@ impl<'a> Source<'a> {
         self.folder.uri_of(&self.object.name)
     }
 
-    /// SHA-256 of its bytes, the first 32 hex digits: the same file delivered under another name is the same.
+    /// SHA-256 of its bytes, the first 32 hex digits: the same file delivered under another name is the same. The file is
+    /// decoded on the way, so that one that cannot be read to its end is refused before anything of it is taken.
     ///
     /// # Errors
-    /// `STORAGE_ERROR`.
+    /// `STORAGE_ERROR`; `SCHEMA_VALIDATION_FAILED` for a broken gzip stream or a line beyond the limit.
     pub async fn digest(&self) -> Result<String, JobError> {
         let mut digest = Sha256::new();
-        let mut at = 0;
+        let mut cutter = self.cutter();
+        let (mut at, mut line) = (0, 0);
+        // The cutter holds against the limit what does not end; a line that does end may still be too long.
+        let mut look = |piece: &[u8]| {
+            for text in piece.split_inclusive(|byte| *byte == b'\n') {
+                line += 1;
+                let text = text.strip_suffix(b"\n").unwrap_or(text);
+                if text.len() as u64 > RECORD_BYTES_MAX {
+                    return Err(self.too_long(line));
+                }
+            }
+            Ok(())
+        };
         while let Some(bytes) = self.range(&mut at).await? {
             digest.update(&bytes);
+            cutter.push(&bytes, &mut look)?;
         }
+        cutter.finish(&mut look)?;
         Ok(hex::encode(&digest.finalize()[..16]))
+    }
+
+    fn cutter(&self) -> Cutter {
+        Cutter::new(self.uri(), Format::Json, self.is_gzip())
+    }
+
+    fn is_gzip(&self) -> bool {
+        self.object.name.ends_with(".gz")
+    }
+
+    fn too_long(&self, line: u64) -> Error {
+        Error::Limit {
+            uri: self.uri(),
+            what: format!("the record that begins in line {line}"),
+            limit: "RECORD_BYTES_MAX",
+            value: RECORD_BYTES_MAX,
+            remedy: "split the object or repair it",
+        }
     }
 
     /// Its lines, in order, a piece of whole lines at a time.
     pub fn pieces(&self) -> Pieces<'a> {
-        let gzip = self.object.name.ends_with(".gz");
-        let cutter = Cutter::new(self.uri(), Format::Json, gzip);
-        let step_bytes = if gzip { GZIP_STEP_BYTES } else { usize::MAX };
-        Pieces { source: Source { ..*self }, cutter: Some(cutter), at: 0, fetched: Bytes::new(), step_bytes }
+        let step_bytes = if self.is_gzip() { GZIP_STEP_BYTES } else { usize::MAX };
+        Pieces { source: Source { ..*self }, cutter: Some(self.cutter()), at: 0, fetched: Bytes::new(), step_bytes }
     }
 
     async fn range(&self, at: &mut u64) -> Result<Option<Bytes>, JobError> {
