@@ -58,6 +58,7 @@ fn start(context: &JobContext) -> BoxFuture<'_, Result<Finish, JobError>> {
 
 async fn run(context: &JobContext) -> Result<Finish, JobError> {
     settings::vacuum_hours(&context.arguments)?;
+    settings::check_gold_apart(context, None)?;
     let tables = settings::tables(&context.arguments)?;
     let mut names = Vec::new();
     for table in tables {

@@ -175,7 +175,8 @@ async fn a_violated_check_blocks_the_batch_and_leaves_the_tables() {
     world.ingest("b.json", &[huge("t2"), huge("t3")]).await;
     let failed = world.stream(&[]).await;
     expect(&failed, "DQ_FAILED", 1);
-    assert!(failed.message.contains("user_spend_summary: sum of amounts"), "{}", failed.message);
+    let said = "user_spend_summary: sum of amounts (the sums of 1 date(s) differ, the first 2025-06-11)";
+    assert!(failed.message.contains(said), "{}", failed.message);
     let quality = metric(&failed, "quality").as_array().unwrap();
     assert_eq!(quality.iter().filter(|check| check["status"] == "FAIL").count(), 1, "{quality:?}");
     assert_eq!((world.gold().await, world.batches().await), (gold, batches));
@@ -198,7 +199,8 @@ async fn rules_of_silver_are_reported_and_block_nothing() {
     let rule = |column: &str, check: &str| {
         let found = rows.iter().find(|row| row["column"] == column && row["check"] == check);
         let found = found.unwrap_or_else(|| panic!("no rule {column} {check}"));
-        (found["count"].as_u64().unwrap(), found["status"].as_str().unwrap().to_owned())
+        assert_eq!((&found["batch_id"], found[format!("{check}_percent")].is_f64()), (&json!(0), true), "{found}");
+        (found[format!("{check}_count")].as_u64().unwrap(), found["status"].as_str().unwrap().to_owned())
     };
     for (column, check, count) in [
         ("amount", "not_positive", 1),

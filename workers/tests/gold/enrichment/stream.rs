@@ -113,6 +113,8 @@ async fn a_rewrite_without_change_of_data_is_passed_over() {
     expect(&result, "OK", 0);
     assert_eq!((metric(&result, "batches"), metric(&result, "batches_empty")), (&json!(1), &json!(1)));
     assert_eq!(world.json("checkpoints/gold/commits/2.json").await["code"], "EMPTY");
+    let told = world.json("logs/enrichment_gold/batch_id=2.json").await;
+    assert_eq!((&told["input_rows"], &told["dates_touched"]), (&json!(0), &json!([])), "{told}");
     assert_eq!(world.batches().await, batches, "no Delta commit for an empty batch");
     world.ingest("c.json", &[txn("t3", DAY_2, 4.0)]).await;
     expect(&world.stream(&[]).await, "OK", 0);

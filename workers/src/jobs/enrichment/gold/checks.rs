@@ -25,6 +25,7 @@ pub async fn run(query: &Query, parameters: &[(&str, Literal)]) -> Result<Vec<Qu
 fn judge(found: &Map<String, Value>) -> Vec<QualityCheck> {
     let value = |name: &str| found.get(name).cloned().unwrap_or_default();
     let none = |name: &str| value(name) == json!(0);
+    let first = |name: &str| value(name).as_str().map_or_else(String::new, |date| format!(", the first {date}"));
     let mut checks = Vec::new();
     let mut check =
         |table: &str, name: &str, ok: bool, expected: Value, actual: Value, tolerance: Value, why: String| {
@@ -42,13 +43,13 @@ fn judge(found: &Map<String, Value>) -> Vec<QualityCheck> {
         [("user_spend_summary", "spend"), ("product_usage_metrics", "usage"), ("high_risk_txns", "risk")]
     {
         let (keys, dates) = (format!("{short}_keys"), format!("{short}_dates_absent"));
-        let why = format!("{} key(s) occur more than once", value(&keys));
+        let why = format!("{} key(s) occur more than once{}", value(&keys), first(&format!("{short}_keys_first")));
         check(table, "unique key", none(&keys), json!(0), value(&keys), json!(0), why);
-        let why = format!("{} date(s) of silver are absent", value(&dates));
+        let why = format!("{} date(s) of silver are absent{}", value(&dates), first(&format!("{dates}_first")));
         check(table, "every silver date", none(&dates), json!(0), value(&dates), json!(0), why);
     }
     let apart = value("spend_dates_apart");
-    let why = format!("the sums of {apart} date(s) differ");
+    let why = format!("the sums of {apart} date(s) differ{}", first("spend_dates_apart_first"));
     let (amount, spend) = (value("amount_total"), value("spend_total"));
     check("user_spend_summary", "sum of amounts", apart == json!(0), amount, spend, json!(SPEND_TOLERANCE), why);
     let (expected, actual) = (value("flagged_expected"), value("flagged_actual"));
@@ -64,7 +65,7 @@ pub fn violations(checks: &[QualityCheck]) -> Option<String> {
         .filter(|check| check.status == QualityStatus::Fail)
         .map(|check| format!("{}: {} ({})", check.table, check.check, check.details))
         .collect();
-    (!failed.is_empty()).then(|| format!("gold is not published, {}", failed.join("; ")))
+    (!failed.is_empty()).then(|| format!("gold is not published, {}; repair these rows of silver", failed.join("; ")))
 }
 
 #[cfg(test)]
@@ -76,13 +77,17 @@ mod tests {
         let sound = json!({
             "spend_keys": 0, "usage_keys": 0, "risk_keys": 0, "amount_total": 7.5, "spend_total": 7.5,
             "spend_dates_apart": 0, "flagged_expected": 2, "flagged_actual": 2, "spend_dates_absent": 0,
-            "usage_dates_absent": 0, "risk_dates_absent": 0,
+            "usage_dates_absent": 0, "risk_dates_absent": 0, "spend_dates_apart_first": "2025-06-11",
         });
         assert_eq!(violations(&judge(sound.as_object().unwrap())), None);
         for (field, wrong, said) in [
             ("spend_keys", json!(1), "user_spend_summary: unique key (1 key(s)"),
             ("usage_dates_absent", json!(2), "product_usage_metrics: every silver date (2 date(s)"),
-            ("spend_dates_apart", json!(1), "user_spend_summary: sum of amounts (the sums of 1 date(s)"),
+            (
+                "spend_dates_apart",
+                json!(1),
+                "user_spend_summary: sum of amounts (the sums of 1 date(s) differ, the first 2025-06-11)",
+            ),
             ("flagged_actual", json!(3), "high_risk_txns: flags recomputed (3 transactions are flagged, 2 should be)"),
             ("risk_keys", Value::Null, "high_risk_txns: unique key"),
         ] {

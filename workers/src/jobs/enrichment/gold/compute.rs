@@ -14,7 +14,7 @@ use super::source::{self, Scope};
 use crate::job::{Code, JobContext, JobError, QualityCheck};
 use crate::lake::Folder;
 use crate::lake::delta::Delta;
-use crate::query::{Column, Kind, Query, Rows, Value as Literal, column, json_rows};
+use crate::query::{Column, Kind, Query, Rows, Value as Literal, column, json_rows, lost_column};
 
 /// What a computation found, as in the metrics of a batch.
 ///
@@ -56,8 +56,8 @@ pub struct Gold {
     pub quality: Vec<QualityRow>,
     /// The checks of gold, all passed.
     pub checks: Vec<QualityCheck>,
-    /// Columns of silver that are not gold's.
-    pub extra_columns: Vec<String>,
+    /// What is to be said of silver's columns: those that are not gold's, and those that cannot be read.
+    pub warnings: Vec<String>,
 }
 
 /// The names of the three results, in the order of [`GOLD_TABLES`], and what their rows are sorted by. Nothing else tells
@@ -82,8 +82,10 @@ pub async fn compute(
     let query = Query::new(context)?;
     query.delta("silver", silver).await?;
     let found = query.columns("silver").await?;
-    query.keep("source", &source::statement(&found, scope)?, &[]).await?;
-    let set_aside = set_aside(&query, bad_records).await?;
+    let nested = silver.nested_columns()?;
+    let source = source::source(&found, &nested, scope)?;
+    query.keep("source", &source.sql, &[]).await?;
+    let set_aside = set_aside(&query, &source.doubtful, bad_records).await?;
     // Filled in as text: these are lists of names of our own.
     let columns = SILVER.iter().map(|column| column.name.as_ref()).collect::<Vec<_>>();
     let order = columns.iter().map(|name| format!("{name} desc nulls last")).collect::<Vec<_>>().join(", ");
@@ -101,13 +103,23 @@ pub async fn compute(
     let counts = counts(&query, set_aside).await?;
     let checks = checks::run(&query, &parameters).await?;
     let quality = quality::run(&query, settings.risk_ratio_threshold).await?;
-    let known = |column: &&Column| !SILVER.iter().any(|silver| silver.name == column.name);
-    let extra_columns = found.iter().filter(known).map(|column| column.name.to_string()).collect();
+    let unknown = |column: &&Column| {
+        let beside = |other: &Column| lost_column(&other.name).name == column.name;
+        !SILVER.iter().any(|silver| silver.name == column.name) && !found.iter().any(beside)
+    };
+    let extra: Vec<&str> = found.iter().filter(unknown).map(|column| column.name.as_ref()).collect();
+    let mut warnings = Vec::new();
+    if !extra.is_empty() {
+        warnings.push(format!("columns of silver that gold does not know: {}", extra.join(", ")));
+    }
+    for (name, kind) in nested.iter().filter(|(name, _)| SILVER.iter().any(|column| column.name == name.as_str())) {
+        warnings.push(format!("column {name} of silver is null in gold: its type {kind} cannot be read"));
+    }
     if let Some(message) = checks::violations(&checks) {
         checks.into_iter().for_each(|check| context.quality(check));
         return Err(JobError::new(Code::DqFailed, message));
     }
-    Ok(Gold { query, scope: scope.clone(), counts, quality, checks, extra_columns })
+    Ok(Gold { query, scope: scope.clone(), counts, quality, checks, warnings })
 }
 
 impl Gold {
@@ -143,18 +155,26 @@ impl Gold {
     }
 }
 
-/// Sets the bad rows aside, a batch at a time; how many there were.
-async fn set_aside(query: &Query, folder: Folder) -> Result<u64, JobError> {
-    let columns = SILVER.iter().map(|column| column.name.as_ref()).collect::<Vec<_>>().join(", ");
-    let sql =
-        format!("select {columns}, bad_reason from source where bad_reason is not null order by {columns}, bad_reason");
-    let wanted: Vec<Column> = SILVER.iter().cloned().chain([column("bad_reason", Kind::Text)]).collect();
+/// Sets the bad rows aside, a batch at a time, with the values that could not be read as silver has them; how many there
+/// were.
+async fn set_aside(query: &Query, doubtful: &[&'static str], folder: Folder) -> Result<u64, JobError> {
+    let given: Vec<String> = doubtful.iter().map(|name| format!("given_{name}")).collect();
+    let mut wanted: Vec<Column> = SILVER.to_vec();
+    wanted.extend(given.iter().map(|name| Column::new(name.clone(), Kind::Text)));
+    wanted.push(column("bad_reason", Kind::Text));
+    let columns = wanted.iter().map(|column| column.name.as_ref()).collect::<Vec<_>>().join(", ");
+    let sql = format!("select {columns} from source where bad_reason is not null order by {columns}");
     let uri = folder.uri();
     let mut bad = BadRecords::into(folder);
     let mut rows = query.stream(&sql, &[], &wanted).await?;
     while let Some(batch) = rows.next(&uri).await? {
         for mut row in json_rows(&[batch])? {
             let reason = row.remove("bad_reason");
+            for (name, given) in doubtful.iter().zip(&given) {
+                if let Some(value) = row.remove(given).filter(|value| !value.is_null()) {
+                    row.insert((*name).to_owned(), value);
+                }
+            }
             bad.add(reason.as_ref().and_then(Value::as_str).unwrap_or("unknown"), &Value::Object(row), None).await?;
         }
     }

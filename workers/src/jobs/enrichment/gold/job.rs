@@ -11,6 +11,7 @@ use super::super::settings::{self, GoldSettings};
 use super::{Scope, Tables, compute};
 use crate::catalog::Catalog;
 use crate::job::{Code, Finish, JobContext, JobDefinition, JobError, parse_date};
+use crate::lake::PartitionLock;
 use crate::lake::delta::Delta;
 
 /// The job `enrichment-gold`.
@@ -51,6 +52,7 @@ async fn run(context: &JobContext) -> Result<Finish, JobError> {
         Some(_) => settings::folder(context, "source_path", "")?,
         None => settings::silver(context)?,
     };
+    settings::check_gold_apart(context, Some(&source))?;
     let silver = Delta::open(&source).await?.ok_or_else(|| {
         let message = format!("there is no Delta table at `{}`; run enrichment-silver first", source.uri());
         JobError::new(Code::NoSilverData, message)
@@ -58,6 +60,22 @@ async fn run(context: &JobContext) -> Result<Finish, JobError> {
     // The stream's lock: a batch of it and this must not replace the same dates at once.
     let lock = context.lock_folder(&settings::checkpoint(context)?).await?;
     let mut tables = Tables::open(context).await?;
+    let ended = recompute(context, &silver, &mut tables, asked, &gold_settings, &lock).await;
+    tables.report(context);
+    // Whatever became of it: an earlier run may not have come to that.
+    let registration = tables.register(context, &catalog).await;
+    Ok(registration.finish(ended?))
+}
+
+/// Makes the dates that were asked for, or all of them.
+async fn recompute(
+    context: &JobContext,
+    silver: &Delta,
+    tables: &mut Tables,
+    asked: Option<Vec<String>>,
+    gold_settings: &GoldSettings,
+    lock: &PartitionLock,
+) -> Result<Finish, JobError> {
     let mut scope = Scope::default();
     match asked {
         Some(dates) => scope.dates.extend(dates),
@@ -69,24 +87,26 @@ async fn run(context: &JobContext) -> Result<Finish, JobError> {
         }
     }
     if scope.is_empty() {
-        return Ok(Finish::skipped(Code::EmptyWindow, format!("silver `{}` holds no rows", source.uri())));
+        return Ok(Finish::skipped(Code::EmptyWindow, format!("silver `{}` holds no rows", silver.uri())));
     }
     let bad_records = gold_settings.bad_records.child(&format!("run_id={}", context.run_id));
-    let gold = compute(context, &silver, &scope, &gold_settings, bad_records).await?;
-    if !gold.extra_columns.is_empty() {
-        context.warn(format!("columns of silver that gold does not know: {}", gold.extra_columns.join(", ")));
+    let set_aside = bad_records.uri();
+    let gold = compute(context, silver, &scope, gold_settings, bad_records).await?;
+    if gold.counts.bad_rows > 0 {
+        let rows = gold.counts.bad_rows;
+        context.warn(format!("{rows} row(s) of silver cannot be used and are set aside in `{set_aside}`"));
     }
+    gold.warnings.iter().for_each(|warning| context.warn(warning));
     for place in 0..GOLD_TABLES.len() {
-        tables.replace(place, &gold, None, &lock, &context.run_id).await?;
+        tables.replace(place, &gold, None, lock, &context.run_id).await?;
     }
-    tables.report(context);
     let dates = gold.scope.values();
     let metrics = json!({
         "run_id": context.run_id,
         "silver_version": silver.version(),
         "dates_touched": dates,
         "counts": gold.counts,
-        "quality": gold.quality,
+        "quality": gold.quality.iter().map(super::QualityRow::json).collect::<Vec<_>>(),
     });
     gold_settings.log.put(&format!("enrichment_gold/run_id={}.json", context.run_id), metrics.to_string()).await?;
     context.metric("silver_version", silver.version());
@@ -94,7 +114,7 @@ async fn run(context: &JobContext) -> Result<Finish, JobError> {
     context.metric("counts", json!(gold.counts));
     gold.checks.into_iter().chain(gold.quality.iter().map(super::QualityRow::check)).for_each(|c| context.quality(c));
     let message = format!("recomputed {} date(s) from silver version {}", dates.len(), silver.version());
-    Ok(tables.register(context, &catalog, Finish::succeeded(message)).await)
+    Ok(Finish::succeeded(message))
 }
 
 /// `2025-06-11,2025-06-12`.

@@ -2,14 +2,13 @@
 //!
 //! Source: pipelines.md 4.6, "Silver quality rules".
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::job::{Code, JobError, QualityCheck, QualityStatus};
 use crate::query::{Query, Value as Literal};
 
 /// A rule on a column: how many rows break it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct QualityRow {
     /// The column.
     pub column: String,
@@ -24,6 +23,17 @@ pub struct QualityRow {
 }
 
 impl QualityRow {
+    /// As a row of the report: `{column, check, <check>_count, <check>_percent, status}`.
+    ///
+    /// Source: pipelines.md 4.6.
+    pub fn json(&self) -> Value {
+        let QualityRow { column, check, count, percent, status } = self;
+        let mut row = json!({ "column": column, "check": check, "status": status });
+        row[format!("{check}_count")] = json!(count);
+        row[format!("{check}_percent")] = json!(percent);
+        row
+    }
+
     /// As a result of the job. A broken rule is a warning: these rules report only.
     pub fn check(&self) -> QualityCheck {
         QualityCheck {
@@ -79,6 +89,10 @@ mod tests {
         let told: Vec<(&str, &str, u64, f64, &str)> =
             rows.iter().map(|r| (r.column.as_str(), r.check.as_str(), r.count, r.percent, r.status.as_str())).collect();
         assert_eq!(told, [("amount", "null", 2, 25.0, "fail"), ("currency", "format", 0, 0.0, "pass")]);
+        assert_eq!(
+            rows[0].json(),
+            json!({ "column": "amount", "check": "null", "null_count": 2, "null_percent": 25.0, "status": "fail" })
+        );
         let nothing = json!({ "total": 0, "amount__null": 0 });
         assert_eq!(judge(nothing.as_object().unwrap())[0].status, "pass", "no rows break no rule");
     }

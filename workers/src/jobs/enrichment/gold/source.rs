@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::columns::{KEYS, PARTITION, REQUIRED, SILVER};
 use crate::job::{Code, JobError};
-use crate::query::{Column, Kind};
+use crate::query::{Column, Kind, lost_column};
 
 /// The partitions of silver a computation is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,23 +37,48 @@ impl Scope {
     }
 }
 
+/// A column of silver whose values are no single values, and its type.
+pub type Nested = (String, String);
+
+/// How silver is read.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The statement.
+    pub sql: String,
+    /// The columns that are not of the declared type: a value that cannot be read is in `given_<name>`, as text, or as hex if it
+    /// is no text.
+    pub doubtful: Vec<&'static str>,
+}
+
 /// The statement that reads the rows of `scope` from the table `silver` with these columns.
 ///
 /// A column of another type is cast; a value that does not cast makes the row a bad one, with `bad_reason`. NaN and
 /// infinities become null and are counted in `non_finite`.
 ///
 /// # Errors
-/// `MISSING_COLUMNS` naming the required ones that are not there.
-pub fn statement(found: &[Column], scope: &Scope) -> Result<String, JobError> {
-    let absent: Vec<&str> =
-        REQUIRED.into_iter().filter(|name| !found.iter().any(|column| column.name == *name)).collect();
+/// `MISSING_COLUMNS` naming the required ones that are not there, or cannot be read for their type.
+pub fn source(found: &[Column], nested: &[Nested], scope: &Scope) -> Result<Source, JobError> {
+    let absent: Vec<String> = REQUIRED
+        .into_iter()
+        .filter(|name| !found.iter().any(|column| column.name == *name))
+        .map(|name| match nested.iter().find(|(nested, _)| nested == name) {
+            Some((_, kind)) => format!("{name} that can be read (it is of type {kind})"),
+            None => name.to_owned(),
+        })
+        .collect();
     if !absent.is_empty() {
         let message = format!("silver has no column {}; it must be written with them", absent.join(", "));
         return Err(JobError::new(Code::MissingColumns, message));
     }
-    let (mut values, mut reasons, mut non_finite) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut values, mut reasons, mut non_finite, mut doubtful) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for column in &SILVER {
-        let name = column.name.as_ref();
+        let name: &'static str = column.name.as_ref();
+        let lost = lost_column(name).name;
+        let mut given = Vec::new();
+        if found.iter().any(|found| found.name == lost) {
+            reasons.push(format!("when {lost} is not null then '{name} is not UTF-8'"));
+            given.push(lost.into_owned());
+        }
         let found = found.iter().find(|found| found.name == name).map(|found| found.kind);
         let value = match found {
             None => format!("cast(null as {})", sql_type(column.kind)),
@@ -61,8 +86,10 @@ pub fn statement(found: &[Column], scope: &Scope) -> Result<String, JobError> {
             Some(kind) => {
                 let cast = cast(name, kind, column.kind);
                 // Blank text is null, not unreadable.
-                let given = if kind == Kind::Text { format!("sw_label({name})") } else { name.to_owned() };
-                reasons.push(format!("when {given} is not null and {cast} is null then '{name} cannot be read'"));
+                let text = if kind == Kind::Text { format!("sw_label({name})") } else { name.to_owned() };
+                let unreadable = format!("when {text} is not null and {cast} is null");
+                reasons.push(format!("{unreadable} then '{name} cannot be read'"));
+                given.push(format!("case {unreadable} then cast({name} as string) end"));
                 cast
             }
         };
@@ -77,16 +104,22 @@ pub fn statement(found: &[Column], scope: &Scope) -> Result<String, JobError> {
             _ => value,
         };
         values.push(format!("{value} as {name}"));
+        if !given.is_empty() {
+            values.push(format!("coalesce({}) as given_{name}", given.join(", ")));
+            doubtful.push(name);
+        }
     }
     let date = dated(found);
     reasons.push(format!("when {date} is null then 'event_date is null'"));
-    Ok(format!(
+    reasons.push(format!("when {} then 'event_date is not of the years 1 to 9999'", undated(&date)));
+    let sql = format!(
         "select {}, case {} end as bad_reason, {} as non_finite from silver where {}",
         values.join(", "),
         reasons.join(" "),
         if non_finite.is_empty() { "0".to_owned() } else { non_finite.join(" + ") },
         condition(&date, scope),
-    ))
+    );
+    Ok(Source { sql, doubtful })
 }
 
 /// The expression of a row's date.
@@ -97,6 +130,11 @@ fn dated(found: &[Column]) -> String {
     }
 }
 
+/// Whether a row has no date that a partition could be named by.
+fn undated(date: &str) -> String {
+    format!("({date} is null or {date} < date '0001-01-01' or {date} > date '9999-12-31')")
+}
+
 /// Literals, so that only the files of these partitions are opened.
 fn condition(date: &str, scope: &Scope) -> String {
     let mut parts = Vec::new();
@@ -105,7 +143,7 @@ fn condition(date: &str, scope: &Scope) -> String {
         parts.push(format!("{date} in ({})", dates.join(", ")));
     }
     if scope.undated {
-        parts.push(format!("{date} is null"));
+        parts.push(undated(date));
     }
     if parts.is_empty() { "false".to_owned() } else { parts.join(" or ") }
 }
@@ -142,12 +180,19 @@ mod tests {
     #[test]
     fn required_columns_are_named_when_absent_and_others_are_null() {
         let few = [column("transaction_id", Kind::Text), column("amount", Kind::Float64)];
-        let error = statement(&few, &scope(&["2025-06-11"], false)).unwrap_err();
+        let nested = [("event_date".to_owned(), "Struct".to_owned())];
+        let error = source(&few, &nested, &scope(&["2025-06-11"], false)).unwrap_err();
         assert_eq!(error.code, Code::MissingColumns);
-        assert!(error.message.contains("user_id, product_id, event_date, risk_level, usage_cost_ratio"), "{error}");
+        assert!(
+            error
+                .message
+                .contains("column user_id, product_id, event_date that can be read (it is of type Struct), risk_level"),
+            "{error}"
+        );
         let required: Vec<Column> =
             SILVER.iter().filter(|column| REQUIRED.contains(&column.name.as_ref())).cloned().collect();
-        let sql = statement(&required, &scope(&["2025-06-11"], false)).unwrap();
+        let Source { sql, doubtful } = source(&required, &[], &scope(&["2025-06-11"], false)).unwrap();
+        assert_eq!(doubtful, [""; 0]);
         assert!(sql.contains("cast(null as timestamp) as event_time"), "{sql}");
         assert!(sql.ends_with("where event_date in (date '2025-06-11')"), "{sql}");
     }
@@ -159,7 +204,9 @@ mod tests {
         let value = |text: &str| Some(text.to_owned());
         touched.extend([value("2025-06-11"), None, value("2024-02-30"), value("2025-06-10")]);
         assert_eq!(touched, scope(&["2025-06-10", "2025-06-11"], true));
-        let sql = statement(&SILVER, &touched).unwrap();
-        assert!(sql.ends_with("in (date '2025-06-10', date '2025-06-11') or event_date is null"), "{sql}");
+        let Source { sql, .. } = source(&SILVER, &[], &touched).unwrap();
+        let dates =
+            "in (date '2025-06-10', date '2025-06-11') or (event_date is null or event_date < date '0001-01-01' or";
+        assert!(sql.contains(dates), "{sql}");
     }
 }

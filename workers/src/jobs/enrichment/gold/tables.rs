@@ -6,7 +6,7 @@ use super::super::columns::{GOLD_TABLES, GoldTable, PARTITION};
 use super::super::settings;
 use super::compute::Gold;
 use crate::catalog::{Catalog, CatalogColumn, Registration, TableDescription, database};
-use crate::job::{Finish, JobContext, JobError};
+use crate::job::{JobContext, JobError};
 use crate::lake::PartitionLock;
 use crate::lake::delta::{Delta, Write, Written};
 
@@ -101,17 +101,16 @@ impl Tables {
         Ok(())
     }
 
-    /// Registers the tables this run wrote to, as they are now.
-    pub async fn register(&self, context: &JobContext, catalog: &Catalog, finish: Finish) -> Finish {
+    /// Registers the tables as they are now, whoever wrote them: the run before may not have come to that.
+    pub async fn register<'a>(&self, context: &'a JobContext, catalog: &'a Catalog) -> Registration<'a> {
         let mut registration = Registration::begin(context, catalog);
-        for (place, table) in self.tables.iter().enumerate().filter(|(place, _)| self.written[*place].is_some()) {
-            let GoldTable { name, columns, .. } = GOLD_TABLES[place];
+        for (table, GoldTable { name, columns, .. }) in self.tables.iter().zip(&GOLD_TABLES) {
             let columns = columns.iter().map(CatalogColumn::from).collect();
             let database = database(context, settings::SYSTEM);
             let described = TableDescription::of_delta(database, name, table, columns).await;
             registration.add(name, described).await;
         }
-        registration.finish(finish)
+        registration
     }
 
     /// Reports what this run wrote: of each table the rows now in the dates it touched, and the files it wrote.

@@ -15,6 +15,7 @@ use super::super::gold::{Counts, Gold, QualityRow, Scope, Tables, compute};
 use super::super::settings::{self, GoldSettings};
 use super::checkpoint::{Checkpoint, Commit, Offset};
 use super::plan::{Take, VERSIONS_AT_ONCE, take};
+use crate::catalog::Catalog;
 use crate::job::{Code, JobContext, JobError, QualityCheck};
 use crate::lake::delta::Delta;
 use crate::lake::{Error, PartitionLock, audit_time};
@@ -32,6 +33,8 @@ pub struct Totals {
     pub silver_to: i64,
     /// Dates recomputed.
     pub dates: BTreeSet<String>,
+    /// Rows of silver that were set aside.
+    pub bad_rows: u64,
     /// The last batch's metrics.
     pub last: Option<BatchMetrics>,
     /// The last batch's checks and quality.
@@ -104,6 +107,16 @@ impl<'a> Runner<'a> {
         let totals = Totals { silver_to: checkpoint.position(), ..Totals::default() };
         let warned_columns = false;
         Ok(Runner { context, silver, checkpoint, tables, settings, commits_max, lock, warned_columns, totals })
+    }
+
+    /// Where rows that cannot be used are set aside.
+    pub fn bad_records_uri(&self) -> String {
+        self.settings.bad_records.uri()
+    }
+
+    /// Registers the tables as they are now; a table that cannot be registered is a warning.
+    pub async fn register(&self, catalog: &Catalog) {
+        self.tables.register(self.context, catalog).await;
     }
 
     /// The silver version last seen.
@@ -182,6 +195,7 @@ impl<'a> Runner<'a> {
             (0..GOLD_TABLES.len()).filter(|place| done[*place].is_none_or(|last| last < batch)).collect();
         let code = if scope.is_empty() {
             self.totals.empty += 1;
+            self.write_metrics(&BatchMetrics::of(offset, Counts::default(), Map::new()), &[]).await?;
             "EMPTY"
         } else if open.is_empty() {
             self.totals.skipped += 1;
@@ -222,10 +236,8 @@ impl<'a> Runner<'a> {
         })?;
         let bad_records = self.settings.bad_records.child(&format!("batch_id={}", offset.batch_id));
         let gold = compute(self.context, &silver, scope, &self.settings, bad_records).await?;
-        if !self.warned_columns && !gold.extra_columns.is_empty() {
-            self.warned_columns = true;
-            let columns = gold.extra_columns.join(", ");
-            self.context.warn(format!("columns of silver that gold does not know: {columns}"));
+        if !std::mem::replace(&mut self.warned_columns, !gold.warnings.is_empty()) {
+            gold.warnings.iter().for_each(|warning| self.context.warn(warning));
         }
         durations.insert("compute".to_owned(), millis(began));
         for place in open {
@@ -239,29 +251,41 @@ impl<'a> Runner<'a> {
 
     /// The batch's metrics, to the log folder and for the result.
     async fn tell(&mut self, offset: &Offset, gold: Gold, durations: Map<String, Value>) -> Result<(), JobError> {
-        let metrics = BatchMetrics {
-            batch_id: offset.batch_id,
-            silver_from: offset.silver_from,
-            silver_to: offset.silver_to,
-            dates_touched: offset.dates.clone(),
-            counts: gold.counts,
-            durations_ms: durations,
-        };
-        let mut file = json!(metrics);
-        file["run_id"] = self.context.run_id.clone().into();
-        file["quality"] = quality(offset.batch_id, &gold.quality);
-        let name = format!("enrichment_gold/batch_id={}.json", offset.batch_id);
-        self.settings.log.put(&name, format!("{file}\n")).await?;
+        let metrics = BatchMetrics::of(offset, gold.counts, durations);
+        self.write_metrics(&metrics, &gold.quality).await?;
+        self.totals.bad_rows += metrics.counts.bad_rows;
         self.totals.checks = gold.checks.into_iter().chain(gold.quality.iter().map(QualityRow::check)).collect();
         self.totals.last = Some(metrics);
         Ok(())
     }
+
+    /// `<log_path>/enrichment_gold/batch_id=<id>.json`.
+    async fn write_metrics(&self, metrics: &BatchMetrics, rules: &[QualityRow]) -> Result<(), JobError> {
+        let mut file = json!(metrics);
+        file["run_id"] = self.context.run_id.clone().into();
+        file["quality"] = quality(metrics.batch_id, rules);
+        let name = format!("enrichment_gold/batch_id={}.json", metrics.batch_id);
+        Ok(self.settings.log.put(&name, format!("{file}\n")).await?)
+    }
 }
 
-/// `{batch_id, column, check, …}`.
+impl BatchMetrics {
+    fn of(offset: &Offset, counts: Counts, durations_ms: Map<String, Value>) -> BatchMetrics {
+        BatchMetrics {
+            batch_id: offset.batch_id,
+            silver_from: offset.silver_from,
+            silver_to: offset.silver_to,
+            dates_touched: offset.dates.clone(),
+            counts,
+            durations_ms,
+        }
+    }
+}
+
+/// `{batch_id, column, check, <check>_count, …}`.
 fn quality(batch: i64, rows: &[QualityRow]) -> Value {
     let row = |row: &QualityRow| {
-        let mut row = json!(row);
+        let mut row = row.json();
         row["batch_id"] = batch.into();
         row
     };

@@ -206,7 +206,11 @@ async fn read<T: DeserializeOwned>(folder: &Folder, name: &str) -> Result<Option
     let Some(bytes) = folder.get_optional(name).await? else { return Ok(None) };
     serde_json::from_slice(&bytes).map(Some).map_err(|error| {
         let uri = folder.uri_of(name);
-        JobError::new(Code::SchemaValidationFailed, format!("`{uri}` is no record of a checkpoint: {error}"))
+        let message = format!(
+            "`{uri}` is no record of a checkpoint: {error}; restore it, or delete the whole checkpoint, and all dates are \
+             computed again"
+        );
+        JobError::new(Code::SchemaValidationFailed, message)
     })
 }
 
@@ -256,7 +260,9 @@ mod tests {
         let refused = reopened.begin("file:///other", 0).await.unwrap_err();
         assert!(refused.message.contains("file:///other"), "{refused}");
         folder.put("commits/9.json", "{}").await.unwrap();
-        assert_eq!(Checkpoint::open(folder).await.unwrap_err().code, Code::SchemaValidationFailed);
+        let broken = Checkpoint::open(folder).await.unwrap_err();
+        assert_eq!(broken.code, Code::SchemaValidationFailed);
+        assert!(broken.message.contains("commits/9.json") && broken.message.contains("restore it"), "{broken}");
     }
 
     #[tokio::test]

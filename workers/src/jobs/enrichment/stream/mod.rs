@@ -113,6 +113,7 @@ async fn run(context: &JobContext) -> Result<Finish, JobError> {
     let optimize = arguments.flag("optimize", true)?;
     settings::vacuum_hours(arguments)?;
     let wait = SilverWait::of(arguments)?;
+    settings::check_gold_apart(context, Some(&settings::silver(context)?))?;
     let checkpoint = settings::checkpoint(context)?;
     let stop = graceful_stop();
 
@@ -122,22 +123,26 @@ async fn run(context: &JobContext) -> Result<Finish, JobError> {
         return Ok(Finish::succeeded("stopped while waiting for silver"));
     };
     let mut runner = Runner::new(context, silver, began, gold_settings, commits_max, lock).await?;
-    let ended = follow(&mut runner, trigger, forced, &stop).await;
+    let set_aside = runner.bad_records_uri();
+    let ended = follow(&mut runner, &catalog, trigger, forced, &stop).await;
     runner.tables.report(context);
-    report(context, &runner.totals, stop.is_cancelled());
+    report(context, &runner.totals, &set_aside, stop.is_cancelled());
+    // Whatever became of it: batches before a failure are published, and an earlier run may not have come to that.
+    let registration = runner.tables.register(context, &catalog).await;
     ended?;
     if optimize && !stop.is_cancelled() {
         for table in &super::columns::GOLD_TABLES {
             maintenance::maintain(context, table).await?;
         }
     }
-    let finish = finish(&runner, stop.is_cancelled());
-    Ok(runner.tables.register(context, &catalog, finish).await)
+    Ok(registration.finish(finish(&runner, stop.is_cancelled())))
 }
 
-/// Batch after batch until the trigger says that it is over.
+/// Batch after batch until the trigger says that it is over. A run that is not about to end registers its tables after its
+/// first batch; if that fails it is a warning, and repeated at the end.
 async fn follow(
     runner: &mut Runner<'_>,
+    catalog: &Catalog,
     trigger: Trigger,
     forced: Scope,
     stop: &CancellationToken,
@@ -153,6 +158,9 @@ async fn follow(
         }
         if runner.next(until).await? {
             said_at = Instant::now();
+            if trigger.continuous && runner.totals.batches == 1 {
+                runner.register(catalog).await;
+            }
             continue;
         }
         if let Some(forced) = forced.take() {
@@ -189,13 +197,17 @@ fn forced_dates(context: &JobContext) -> Result<Scope, JobError> {
     Ok(scope)
 }
 
-fn report(context: &JobContext, totals: &Totals, stopped: bool) {
+fn report(context: &JobContext, totals: &Totals, set_aside: &str, stopped: bool) {
     context.metric("batches", totals.batches);
     context.metric("batches_empty", totals.empty);
     context.metric("batches_skipped", totals.skipped);
     context.metric("silver_version", totals.silver_to);
     context.metric("dates_touched", totals.dates.len());
     context.metric("stopped", stopped);
+    if totals.bad_rows > 0 {
+        let rows = totals.bad_rows;
+        context.warn(format!("{rows} row(s) of silver cannot be used and are set aside in `{set_aside}`"));
+    }
     if let Some(last) = &totals.last {
         context.metric("last_batch", json!(last));
         if last.counts.mixed_currency_groups > 0 {
