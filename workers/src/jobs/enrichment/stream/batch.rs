@@ -236,8 +236,9 @@ impl<'a> Runner<'a> {
         })?;
         let bad_records = self.settings.bad_records.child(&format!("batch_id={}", offset.batch_id));
         let gold = compute(self.context, &silver, scope, &self.settings, bad_records).await?;
-        if !std::mem::replace(&mut self.warned_columns, !gold.warnings.is_empty()) {
+        if !self.warned_columns {
             gold.warnings.iter().for_each(|warning| self.context.warn(warning));
+            self.warned_columns = !gold.warnings.is_empty();
         }
         durations.insert("compute".to_owned(), millis(began));
         for place in open {
