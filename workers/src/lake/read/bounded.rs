@@ -2,7 +2,11 @@
 
 use std::io::{self, Read};
 
+use memchr::memchr_iter;
+
+use super::cut::line_breaks;
 use super::limit::RECORD_BYTES_MAX;
+use super::quotes::Quotes;
 
 /// Passes text through until a record, or all of it, is too long. Holds nothing.
 #[derive(Debug)]
@@ -10,49 +14,56 @@ pub(crate) struct BoundedCsv<R> {
     inner: R,
     text_bytes_left: u64,
     text_bytes_max: u64,
-    line: u64,
+    /// The line that the record in progress begins in, and what is read of it.
     record_line: u64,
+    record_lines: u64,
     record_bytes: u64,
-    in_quotes: bool,
+    quotes: Quotes,
 }
 
 impl<R: Read> BoundedCsv<R> {
     /// Text of at most so many bytes.
     pub fn new(inner: R, text_bytes_max: u64) -> BoundedCsv<R> {
-        let text_bytes_left = text_bytes_max;
         BoundedCsv {
             inner,
-            text_bytes_left,
+            text_bytes_left: text_bytes_max,
             text_bytes_max,
-            line: 1,
             record_line: 1,
+            record_lines: 0,
             record_bytes: 0,
-            in_quotes: false,
+            quotes: Quotes::new(),
         }
+    }
+
+    /// Takes note of bytes; the line of a record among them that is too long.
+    fn measure(&mut self, text: &[u8]) -> Option<u64> {
+        let (mut line, mut lines, mut bytes) = (self.record_line, self.record_lines, self.record_bytes);
+        let (mut start, mut too_long) = (0, None);
+        self.quotes.outside(text, |stretch| {
+            for at in memchr_iter(b'\n', &text[stretch.clone()]) {
+                let end = stretch.start + at + 1;
+                bytes += (end - start) as u64;
+                if bytes > RECORD_BYTES_MAX {
+                    too_long.get_or_insert(line);
+                }
+                line += lines + line_breaks(&text[start..end]);
+                (lines, bytes, start) = (0, 0, end);
+            }
+        });
+        lines += line_breaks(&text[start..]);
+        bytes += (text.len() - start) as u64;
+        (self.record_line, self.record_lines, self.record_bytes) = (line, lines, bytes);
+        too_long.or((bytes > RECORD_BYTES_MAX).then_some(line))
     }
 }
 
 impl<R: Read> Read for BoundedCsv<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
-        for byte in &buffer[..count] {
-            self.record_bytes += 1;
-            match byte {
-                b'"' => self.in_quotes = !self.in_quotes,
-                b'\n' => {
-                    self.line += 1;
-                    if !self.in_quotes {
-                        (self.record_line, self.record_bytes) = (self.line, 0);
-                    }
-                }
-                _ => {}
-            }
-            if self.record_bytes > RECORD_BYTES_MAX {
-                let line = self.record_line;
-                return Err(io::Error::other(format!(
-                    "the record that begins in line {line} exceeds RECORD_BYTES_MAX = {RECORD_BYTES_MAX}"
-                )));
-            }
+        if let Some(line) = self.measure(&buffer[..count]) {
+            return Err(io::Error::other(format!(
+                "the record that begins in line {line} exceeds RECORD_BYTES_MAX = {RECORD_BYTES_MAX}"
+            )));
         }
         let Some(left) = self.text_bytes_left.checked_sub(count as u64) else {
             let max = self.text_bytes_max;
@@ -78,6 +89,9 @@ mod tests {
             let error = io::copy(&mut BoundedCsv::new(text, text_bytes_max), &mut io::sink()).unwrap_err();
             assert!(error.to_string().contains(expected), "{error}");
         }
+        // A quote within an unquoted field opens nothing.
+        let inches = "1,24\" Monitor\n".repeat(200_000);
+        io::copy(&mut BoundedCsv::new(inches.as_bytes(), 1 << 40), &mut io::sink()).unwrap();
         let text = b"a,b\n1,\"2\n3\"\n";
         let mut read = Vec::new();
         BoundedCsv::new(&text[..], 12).read_to_end(&mut read).unwrap();

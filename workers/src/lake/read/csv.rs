@@ -1,6 +1,7 @@
 //! CSV into rows.
 
 use super::cell::Cell;
+use super::quotes::is_open;
 use super::rows::{Rows, Target};
 
 /// Where the fields of a file go, by position.
@@ -15,7 +16,7 @@ fn reader(text: &[u8]) -> ::csv::Reader<&[u8]> {
 
 impl Header {
     /// Takes the header off the beginning of a file; returns it and the number of bytes it took. `None` for a file
-    /// without any row.
+    /// without any row. A header that ends within quotes is a corrupt row, as every record is.
     pub fn take(rows: &mut Rows, text: &[u8]) -> Option<(Header, usize)> {
         let mut reader = reader(text);
         let mut record = ::csv::ByteRecord::new();
@@ -23,16 +24,24 @@ impl Header {
             Ok(true) => {}
             Ok(false) | Err(_) => return None,
         }
-        let targets = record.iter().enumerate().map(|(position, name)| {
+        let length = usize::try_from(reader.position().byte()).unwrap_or(text.len());
+        if length == text.len() && is_open(text) {
+            rows.mark_corrupt();
+            rows.end_row(|| String::from_utf8_lossy(text).trim().to_owned());
+        }
+        let names = record.iter().enumerate().map(|(position, name)| {
             let name = String::from_utf8_lossy(name);
             let name = name.trim();
             // A column without a name still has values.
-            rows.settings.target(if name.is_empty() { format!("column_{position}") } else { name.to_owned() }.as_str())
+            if name.is_empty() { format!("column_{position}") } else { name.to_owned() }
         });
+        let names: Vec<String> = names.collect();
+        let targets = names.iter().map(|name| rows.settings.target(name));
         let targets: Vec<Target> = targets.collect();
         let header = Header { targets };
         header.announce(rows);
-        Some((header, usize::try_from(reader.position().byte()).unwrap_or(text.len())))
+        rows.columns = Some(names);
+        Some((header, length))
     }
 
     /// Makes the undeclared columns known.
@@ -46,7 +55,7 @@ impl Header {
 }
 
 /// Appends every record of a piece. One with another number of fields than the header is a corrupt row that keeps the
-/// fields it has.
+/// fields it has; so is one that ends within quotes, which only the last of an object does.
 pub(super) fn parse(rows: &mut Rows, header: &Header, piece: &[u8]) {
     let mut reader = reader(piece);
     let mut record = ::csv::ByteRecord::new();
@@ -63,10 +72,11 @@ pub(super) fn parse(rows: &mut Rows, header: &Header, piece: &[u8]) {
             }
         }
         let end = reader.position().byte() as usize;
-        if record.len() == 1 && record[0].trim_ascii().is_empty() {
+        let is_open = end == piece.len() && is_open(&piece[start..]);
+        if record.len() == 1 && record[0].trim_ascii().is_empty() && !is_open {
             continue;
         }
-        if record.len() != header.targets.len() {
+        if record.len() != header.targets.len() || is_open {
             rows.mark_corrupt();
         }
         for (target, field) in header.targets.iter().zip(&record) {

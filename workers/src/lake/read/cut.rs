@@ -3,9 +3,11 @@
 use std::io::Write;
 
 use flate2::write::MultiGzDecoder;
+use memchr::{memchr_iter, memrchr};
 
 use super::Format;
 use super::limit::{OBJECT_TEXT_BYTES_MAX, PIECE_BYTES, RECORD_BYTES_MAX, SPLIT};
+use super::quotes::Quotes;
 use crate::lake::Error;
 
 /// Compressed bytes decoded in one go: gzip expands at most about a thousandfold, so this bounds the memory.
@@ -21,7 +23,8 @@ pub(crate) struct Cutter {
     searched: usize,
     /// The end of the last whole row within `searched`.
     row_end: usize,
-    in_quotes: bool,
+    /// The quotes of CSV, up to `searched`.
+    quotes: Quotes,
     total_bytes: u64,
     /// The line that `text` begins in, from 1.
     line: u64,
@@ -37,7 +40,7 @@ impl Cutter {
             text: Vec::new(),
             searched: 0,
             row_end: 0,
-            in_quotes: false,
+            quotes: Quotes::new(),
             total_bytes: 0,
             line: 1,
         }
@@ -56,12 +59,18 @@ impl Cutter {
     }
 
     /// Hands out what is left.
-    pub fn finish(mut self, sink: &mut dyn FnMut(&[u8]) -> Result<(), Error>) -> Result<(), Error> {
+    pub fn finish(&mut self, sink: &mut dyn FnMut(&[u8]) -> Result<(), Error>) -> Result<(), Error> {
         if let Some(gzip) = self.gzip.take() {
             let text = gzip.finish().map_err(|error| self.broken_gzip(&error))?;
             self.push_text(&text, sink)?;
         }
         if self.text.is_empty() { Ok(()) } else { sink(&self.text) }
+    }
+
+    /// The line of a quote of CSV that is not closed so far.
+    pub fn open_quote_line(&self) -> Option<u64> {
+        let opened = self.text.len().saturating_sub(self.quotes.open()? as usize);
+        Some(self.line + line_breaks(&self.text[..opened]))
     }
 
     fn broken_gzip(&self, error: &std::io::Error) -> Error {
@@ -91,7 +100,10 @@ impl Cutter {
             }
             if (self.text.len() - self.row_end) as u64 > RECORD_BYTES_MAX {
                 let line = self.line + line_breaks(&self.text[..self.row_end]);
-                let what = format!("the record that begins in line {line}");
+                let mut what = format!("the record that begins in line {line}");
+                if let Some(line) = self.open_quote_line() {
+                    what.push_str(&format!(", with a quote in line {line} that is not closed,"));
+                }
                 return Err(self.limit(what, "RECORD_BYTES_MAX", RECORD_BYTES_MAX));
             }
         }
@@ -101,19 +113,16 @@ impl Cutter {
     /// Finds the last row end; a line end within quotes of CSV is none.
     fn search(&mut self) {
         let fresh = &self.text[self.searched..];
+        let base = self.searched;
         match self.format {
-            Format::Csv => {
-                for (at, byte) in fresh.iter().enumerate() {
-                    match byte {
-                        b'"' => self.in_quotes = !self.in_quotes,
-                        b'\n' if !self.in_quotes => self.row_end = self.searched + at + 1,
-                        _ => {}
-                    }
+            Format::Csv => self.quotes.outside(fresh, |stretch| {
+                if let Some(at) = last_line_break(&fresh[stretch.clone()]) {
+                    self.row_end = base + stretch.start + at + 1;
                 }
-            }
+            }),
             _ => {
-                if let Some(at) = fresh.iter().rposition(|&byte| byte == b'\n') {
-                    self.row_end = self.searched + at + 1;
+                if let Some(at) = memrchr(b'\n', fresh) {
+                    self.row_end = base + at + 1;
                 }
             }
         }
@@ -125,8 +134,13 @@ impl Cutter {
     }
 }
 
-fn line_breaks(text: &[u8]) -> u64 {
-    text.iter().filter(|byte| **byte == b'\n').count() as u64
+/// Between quotes there are often a few bytes only.
+fn last_line_break(text: &[u8]) -> Option<usize> {
+    if text.len() < 16 { text.iter().rposition(|&byte| byte == b'\n') } else { memrchr(b'\n', text) }
+}
+
+pub(super) fn line_breaks(text: &[u8]) -> u64 {
+    memchr_iter(b'\n', text).count() as u64
 }
 
 /// Decompresses a gzip object that is needed as a whole.

@@ -16,6 +16,7 @@ pub mod limit;
 mod outlet;
 mod parquet;
 mod pieces;
+mod quotes;
 mod rows;
 mod sorted;
 mod unit;

@@ -33,6 +33,7 @@ pub(super) fn parse(rows: &mut Rows, object: &ParquetSlices, budget: &Budget, ou
             rows.see(name);
         }
     }
+    rows.columns = Some(columns.get_column_names().iter().map(|name| name.to_string()).collect());
     for (start, rows_at_once) in object.slices(SLICE_BYTES) {
         let frame = object.read(start, rows_at_once)?;
         for row in 0..frame.height() {

@@ -24,8 +24,12 @@ pub(crate) struct Pieces {
 pub(crate) struct Piece {
     /// Columns as of [`super::RowsRead::frame`], as far as these rows have them.
     pub frame: DataFrame,
+    /// The columns that the object says it has, known with its first rows; `None` where the format has no header.
+    pub columns: Option<Vec<String>>,
     /// Rows that could not be read completely.
     pub malformed_records: u64,
+    /// The first of them, from 0.
+    pub malformed_at: Option<usize>,
 }
 
 impl Pieces {
@@ -39,12 +43,21 @@ impl Pieces {
     /// The next rows; `None` after the last.
     ///
     /// # Errors
-    /// As [`super::read_rows`], but for memory.
+    /// As [`super::read_rows`], but for memory; [`Error::Unreadable`], too, for CSV that ends within quotes: the rows behind
+    /// the quote cannot be told from its field.
     pub async fn next(&mut self) -> Result<Option<Piece>, Error> {
-        let Some(rows) = self.reading.next().await? else { return Ok(None) };
+        let Some(mut rows) = self.reading.next().await? else { return Ok(None) };
+        if let Some(line) = rows.open_quote_line {
+            let reason = format!(
+                "the quote that opens in line {line} is not closed; close it or, if it belongs to the text, put the field in \
+                 quotes and write it twice"
+            );
+            return Err(Error::Unreadable { uri: self.uri.clone(), format: "CSV", reason });
+        }
+        let columns = rows.columns.take();
         let (uri, settings) = (self.uri.clone(), self.settings);
         let assembled = tokio::task::spawn_blocking(move || assemble(&uri, vec![rows], settings, Vec::new(), 0)).await;
-        let (read, _) = assembled.map_err(|error| Error::storage("read", self.uri.clone(), error))??;
+        let (read, malformed_at) = assembled.map_err(|error| Error::storage("read", self.uri.clone(), error))??;
         let frame = read.frame;
         let declared = self.settings.declared;
         let others = frame.columns().iter().map(|column| column.name());
@@ -54,6 +67,6 @@ impl Pieces {
             let reason = too_many_columns();
             return Err(Error::Unreadable { uri: self.uri.clone(), format: "rows", reason });
         }
-        Ok(Some(Piece { frame, malformed_records: read.malformed_records }))
+        Ok(Some(Piece { frame, columns, malformed_records: read.malformed_records, malformed_at }))
     }
 }

@@ -19,6 +19,10 @@ const CELL_BYTES: u64 = 40;
 /// Rows read so far, declared columns typed, others kept as cells.
 pub(super) struct Rows {
     pub settings: ReadSettings,
+    /// The columns that the object says it has, where these rows are its first.
+    pub columns: Option<Vec<String>>,
+    /// The line of a quote that the object does not close, where these rows are its last.
+    pub open_quote_line: Option<u64>,
     builders: Vec<Builder>,
     unknown: Unknown,
     corrupt: Vec<(u32, String)>,
@@ -90,6 +94,8 @@ impl Rows {
             builders: builders.collect(),
             values: vec![Value::Null; settings.declared.len()],
             settings,
+            columns: None,
+            open_quote_line: None,
             unknown: Unknown::default(),
             corrupt: Vec::new(),
             non_finite: 0,

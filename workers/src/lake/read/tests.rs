@@ -141,7 +141,7 @@ async fn what_cannot_be_held_is_refused_by_name() {
     let row = "\"a \nb\"\n";
     let late = [row.repeat(600_000).as_bytes(), b"\"", &endless].concat();
     let error = read(&[("a.csv", &late)]).await.unwrap_err().to_string();
-    assert!(error.contains("begins in line 1200001 "), "{error}");
+    assert!(error.contains("begins in line 1200001, with a quote in line 1200001 that is not closed, "), "{error}");
     let mut truncated = gzip(b"{\"symbol\":\"A\"}\n");
     truncated.truncate(20);
     for (name, bytes) in [("a.json.gz", &truncated[..]), ("a.csv.gz", b"no gzip"), ("a.parquet", b"no parquet")] {
@@ -191,6 +191,53 @@ async fn the_first_malformed_row_is_named() {
         .await
         .unwrap();
     assert_eq!(read.malformed_at, Some(("b.json".to_owned(), 2)));
+}
+
+#[tokio::test]
+async fn a_record_that_ends_the_object_within_quotes_is_malformed() {
+    let rows = "A,2012-05-18,1,2\n";
+    let many = rows.repeat(limit::RANGE_BYTES as usize / rows.len() + 1);
+    for (before, end, kept) in [
+        (rows, "B,2012-05-18,1,\"2\nC,2012-05-18,1,2\n", Some("B")),
+        (&many, "B,2012-05-18,1,\"2\nC,2012-05-18,1,2\n", Some("B")),
+        (rows, "\"", None),
+        ("", "B,\"2012-05-18", Some("B")),
+    ] {
+        let csv = format!("symbol,timestamp,close,volume\n{before}{end}");
+        let good = (before.len() / rows.len()) as u64;
+        let read = read(&[("a.csv", csv.as_bytes()), ("b.csv", b"symbol\nZ\n")]).await.unwrap();
+        assert_eq!(
+            (read.malformed_records, read.malformed_at.clone()),
+            (1, Some(("a.csv".to_owned(), good + 1))),
+            "{end}"
+        );
+        assert_eq!(texts(&read, CORRUPT_COLUMN)[good as usize].as_deref(), Some(end.trim()));
+        assert_eq!(texts(&read, "symbol")[good as usize].as_deref(), kept);
+    }
+    // One that opens in the header takes all rows with it.
+    for rows in [1, 30_000] {
+        let csv = format!("symbol,\"timestamp\n{}", "A,2012-05-18\n".repeat(rows));
+        let read = read(&[("a.csv", csv.as_bytes())]).await.unwrap();
+        assert_eq!((read.malformed_records, read.object_records), (1, vec![1]));
+    }
+}
+
+#[tokio::test]
+async fn a_quote_within_a_field_is_text_in_large_objects_as_in_small_ones() {
+    let row = |n: u64| format!("S{n},{n},\"a \"\"quoted\"\"\nline end and more text to make it longer {n}\"\n");
+    for rows in [10, 150_000] {
+        let mut csv = String::from("symbol,close,note\n");
+        for n in 0..rows {
+            csv.push_str(&if n == rows / 2 { format!("S{n},{n},24\" Monitor\n") } else { row(n) });
+        }
+        let read = read(&[("a.csv", csv.as_bytes())]).await.unwrap();
+        assert_eq!((read.object_records.as_slice(), read.malformed_records), (&[rows][..], 0));
+        assert!(numbers(&read, "close").iter().enumerate().all(|(row, close)| *close == Some(row as f64)));
+        let notes = texts(&read, "note");
+        assert_eq!(notes[rows as usize / 2].as_deref(), Some("24\" Monitor"));
+        let last = format!("a \"quoted\"\nline end and more text to make it longer {}", rows - 1);
+        assert_eq!(notes.last().unwrap().as_deref(), Some(last.as_str()));
+    }
 }
 
 #[tokio::test]

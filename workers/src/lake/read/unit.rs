@@ -162,7 +162,9 @@ impl Reader {
         };
         let mut cutter = Cutter::new(uri, format, gzip);
         cutter.push(&bytes, &mut parse)?;
-        cutter.finish(&mut parse)
+        cutter.finish(&mut parse)?;
+        rows.open_quote_line = cutter.open_quote_line();
+        Ok(())
     }
 
     /// Fetches range after range; the pieces of each are parsed in parallel.
@@ -193,6 +195,9 @@ impl Reader {
         self.blocking(move || {
             cutter.finish(&mut |piece| large.take(format, piece))?;
             large.parse_pending(format)?;
+            let mut last = Rows::new(large.reader.settings);
+            last.open_quote_line = cutter.open_quote_line();
+            large.outlet.send(last)?;
             Ok(vec![large.records])
         })
         .await
@@ -251,6 +256,7 @@ impl Large {
             let mut rows = Rows::new(self.reader.settings);
             if let Some((header, length)) = Header::take(&mut rows, piece) {
                 self.header = Some(header);
+                self.records += rows.height();
                 self.outlet.send(rows)?;
                 piece = &piece[length..];
             }
