@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::location::join;
 use super::store::Expect;
-use super::{Error, Object, Store, is_data};
+use super::{Error, Object, ObjectState, Store, is_data};
 
 /// A place in a store; names given to its methods are keys below it. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -97,6 +97,22 @@ impl Folder {
         let mut objects = self.objects().await?;
         objects.retain(|object| is_data(&object.name, object.size_bytes));
         Ok(objects)
+    }
+
+    /// All objects under the folder, hidden ones included, by name, as they are now.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn states(&self) -> Result<Vec<(String, ObjectState)>, Error> {
+        self.store.states(&self.key).await
+    }
+
+    /// What an object is now, or `None` if it does not exist.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn state(&self, name: &str) -> Result<Option<ObjectState>, Error> {
+        self.store.state(&self.key_of(name)).await
     }
 
     /// The names of the folders directly in it, in order.

@@ -48,7 +48,7 @@ pub use partition::{PARTITION_VALUE_NULL, Partition, PartitionState, Table, hive
 pub use partition_read::PartitionRead;
 pub use rows::Rows;
 pub(crate) use rows::conform_batches;
-pub use store::{Object, S3Access, Store};
+pub use store::{Object, ObjectState, S3Access, Store};
 pub(crate) use success::audit_time;
 pub use success::{SUCCESS_NAME, Success, SuccessFile};
 pub use write::{Codec, FileSizing, encode_parquet};

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::local::LocalFileSystem;
@@ -29,6 +30,32 @@ pub struct Object {
     pub name: String,
     /// Its size.
     pub size_bytes: u64,
+}
+
+/// What an object is at one moment; once other bytes are there, it has another state.
+#[derive(Clone, Debug)]
+pub struct ObjectState {
+    /// Its size.
+    pub size_bytes: u64,
+    /// When it was last written.
+    pub modified_at: DateTime<Utc>,
+    /// The store's mark of its bytes.
+    e_tag: Option<String>,
+}
+
+impl ObjectState {
+    fn of(meta: ObjectMeta) -> ObjectState {
+        ObjectState { size_bytes: meta.size, modified_at: meta.last_modified, e_tag: meta.e_tag }
+    }
+
+    /// Whether the object has not been written in between. A mark decides before a time, which a listing may round.
+    pub fn is_still(&self, other: &ObjectState) -> bool {
+        let is_same = match (&self.e_tag, &other.e_tag) {
+            (Some(mark), Some(other)) => mark == other,
+            _ => self.modified_at == other.modified_at,
+        };
+        is_same && self.size_bytes == other.size_bytes
+    }
 }
 
 /// What a conditional write expects to find.
@@ -167,19 +194,34 @@ impl Store {
 
     /// All objects under a folder, by name. A folder that does not exist is empty.
     pub(super) async fn list(&self, folder: &str) -> Result<Vec<Object>, Error> {
+        let found = self.states(folder).await?;
+        Ok(found.into_iter().map(|(name, state)| Object { name, size_bytes: state.size_bytes }).collect())
+    }
+
+    /// As [`Store::list`], with what the store says about each.
+    pub(super) async fn states(&self, folder: &str) -> Result<Vec<(String, ObjectState)>, Error> {
         let prefix = self.path(folder)?;
         let metas: Vec<_> =
             self.inner.list(Some(&prefix)).try_collect().await.map_err(|error| self.fail("list", folder, error))?;
-        let mut objects: Vec<Object> = metas
+        let mut objects: Vec<(String, ObjectState)> = metas
             .into_iter()
             .filter_map(|meta| {
                 let key = meta.location.as_ref();
                 let name = if folder.is_empty() { key } else { key.strip_prefix(folder)?.strip_prefix('/')? };
-                Some(Object { name: name.to_owned(), size_bytes: meta.size })
+                Some((name.to_owned(), ObjectState::of(meta)))
             })
             .collect();
-        objects.sort_by(|a, b| a.name.cmp(&b.name));
+        objects.sort_by(|(a, _), (b, _)| a.cmp(b));
         Ok(objects)
+    }
+
+    /// What an object is now; `None` if it does not exist.
+    pub(super) async fn state(&self, key: &str) -> Result<Option<ObjectState>, Error> {
+        match self.head(key).await {
+            Ok(meta) => Ok(Some(ObjectState::of(meta))),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The names of the folders directly in a folder, in order.

@@ -74,6 +74,8 @@ pub(super) struct Source {
     pub key: &'static str,
     /// The columns of a raw file.
     pub raw: &'static [Declared],
+    /// Those that it must have; the others are null where it does not.
+    pub required: &'static [&'static str],
     /// The bronze table.
     pub bronze: TableShape,
     /// The silver table.
@@ -103,6 +105,9 @@ pub(super) const SOURCE_FILE: &str = "bronze_source_file";
 const BRONZE_FILE: Field = field(SOURCE_FILE, Kind::Text, "raw file the row came from");
 const PROCESSED_AT: Field =
     field("processing_timestamp", Kind::Timestamp, "when the run that wrote the row began, UTC");
+/// Of bronze, where it orders the rows of files that came one after the other.
+const TAKEN_AT: Field =
+    field("processing_timestamp", Kind::Timestamp, "when the file was taken in, UTC; later for files delivered later");
 const LAYER: Field = field("layer", Kind::Text, "layer of the lake");
 const ROW_NUMBER: Field = field("row_number", Kind::Int64, "row within the raw file, 1 for the first");
 const CORRUPT: Field = field("corrupt_record", Kind::Text, "text of a row that could not be read whole");
@@ -133,6 +138,7 @@ pub(super) const PRODUCTS: Source = Source {
         delivered("product_name"),
         delivered("is_active"),
     ],
+    required: &["product_id"],
     bronze: bronze("products", BRONZE_PRODUCTS),
     silver: TableShape {
         name: "products",
@@ -173,7 +179,7 @@ const P_DEPARTMENT: Field = text("department", "department");
 const P_NAME: Field = text("product_name", "name");
 const P_ACTIVE: Field = text("is_active", "whether it is on sale");
 const BRONZE_PRODUCTS: &[Field] =
-    &[P_ID, P_DEPARTMENT_ID, P_DEPARTMENT, P_NAME, P_ACTIVE, ROW_NUMBER, CORRUPT, BRONZE_FILE, PROCESSED_AT, LAYER];
+    &[P_ID, P_DEPARTMENT_ID, P_DEPARTMENT, P_NAME, P_ACTIVE, ROW_NUMBER, CORRUPT, BRONZE_FILE, TAKEN_AT, LAYER];
 
 /// `orders`.
 pub(super) const ORDERS: Source = Source {
@@ -187,6 +193,7 @@ pub(super) const ORDERS: Source = Source {
         delivered("total_amount"),
         delivered("date"),
     ],
+    required: &["order_id", "user_id", "order_timestamp", "total_amount"],
     bronze: bronze("orders", BRONZE_ORDERS),
     silver: TableShape {
         name: "orders",
@@ -219,7 +226,7 @@ const PLACED_AT: Field = text("order_timestamp", "when the order was placed");
 const O_AMOUNT: Field = text("total_amount", "amount of the whole order");
 const DATE: Field = text("date", "day of the order");
 const BRONZE_ORDERS: &[Field] =
-    &[O_NUM, ORDER_ID, USER_ID, PLACED_AT, O_AMOUNT, DATE, ROW_NUMBER, CORRUPT, BRONZE_FILE, PROCESSED_AT, LAYER];
+    &[O_NUM, ORDER_ID, USER_ID, PLACED_AT, O_AMOUNT, DATE, ROW_NUMBER, CORRUPT, BRONZE_FILE, TAKEN_AT, LAYER];
 
 /// `order_items`.
 pub(super) const ORDER_ITEMS: Source = Source {
@@ -236,6 +243,7 @@ pub(super) const ORDER_ITEMS: Source = Source {
         delivered("order_timestamp"),
         delivered("date"),
     ],
+    required: &["id", "order_id", "product_id", "order_timestamp"],
     bronze: bronze("order_items", BRONZE_ITEMS),
     silver: TableShape {
         name: "order_items",
@@ -296,7 +304,7 @@ const BRONZE_ITEMS: &[Field] = &[
     ROW_NUMBER,
     CORRUPT,
     BRONZE_FILE,
-    PROCESSED_AT,
+    TAKEN_AT,
     LAYER,
 ];
 

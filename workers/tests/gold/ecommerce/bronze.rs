@@ -49,7 +49,7 @@ async fn files_that_cannot_be_taken_fail_by_themselves_with_the_reason() {
     deliver(lake, "orders", "good.csv", orders_csv(&["1,7,10.5,2025-04-01"])).await;
     deliver(lake, "orders", "no_key.csv", "order_num,user_id\n1,2\n").await;
     deliver(lake, "orders", "broken.csv.gz", [&b"\x1f\x8b\x08\x00"[..], &[0; 20]].concat()).await;
-    deliver(lake, "orders", "empty.csv", "order_num,order_id\n").await;
+    deliver(lake, "orders", "empty.csv", orders_csv(&[])).await;
     let result = bronze(lake, "orders").await;
     expect(&result, "SCHEMA_VALIDATION_FAILED", 3);
     assert_eq!(result.metrics["failed_files"], 2);

@@ -45,6 +45,9 @@ async fn every_crash(job: &str, line: &[&str], table: &str, key: &str, prepared:
         let again = run(&world.lake, job, &line).await;
         assert_eq!(again.exit_status(), 0, "{case}: {}", again.message);
         assert_eq!(rows(&world.lake, table, key).await, new, "{case}");
+        if job == "ecommerce-bronze" {
+            assert_eq!(names(&world.lake, "raw/processing").await, [""; 0], "{case}: nothing is left behind");
+        }
     }
 }
 

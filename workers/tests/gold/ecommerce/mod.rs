@@ -3,6 +3,7 @@
 mod bad_input;
 mod bronze;
 mod crash;
+mod delivery;
 mod figures;
 mod gold;
 mod maintenance;
