@@ -42,8 +42,86 @@ async fn rows_that_break_a_rule_are_kept_aside_with_the_reasons() {
         .iter()
         .map(|row| row["validation_errors"].clone())
         .collect();
-    assert_eq!(refused, ["unknown_order", "unknown_product", "null_id", "unknown_order,unknown_product"]);
+    assert_eq!(
+        refused,
+        ["unknown_order", "unknown_product", "null_id", "unreadable_reordered,unknown_order,unknown_product"]
+    );
     assert_eq!(rows(lake, "silver/order_items", "id").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_value_that_cannot_be_read_is_refused_and_not_left_out() {
+    let world = World::new().await;
+    let lake = &world.lake;
+    let products = "product_id,department_id,is_active\n1,4,y\n2,4,N\n3,4,\n4,4,perhaps\n5,four,1\nsix,4,1\n";
+    deliver(lake, "products", "p.csv", products).await;
+    let order = |id: u32, num: &str, user: &str, at: &str, date: &str| format!("{num},{id},{user},{at},10,{date}\n");
+    let at = "2025-04-01T10:00:00";
+    let orders: String = [
+        order(1, "1", "7", at, "2025-04-01"),
+        order(2, "", "", at, ""),
+        order(3, "1.0", "7.0", at, "2025-04-01 00:00:00"),
+        order(4, "1", "7", at, "2024-02-30"),
+        order(5, "1", "abc", at, "2025-04-01"),
+        order(6, "1", "7.5", at, "2025-04-01"),
+        order(7, "1", "3000000000", at, "2025-04-01"),
+        order(8, "A-1", "7", at, "2025-04-01"),
+        order(9, "1", "7", "2024-02-30T10:00:00", "2025-04-01"),
+    ]
+    .concat();
+    deliver(lake, "orders", "o.csv", format!("order_num,order_id,user_id,order_timestamp,total_amount,date\n{orders}"))
+        .await;
+    let header =
+        "id,order_id,user_id,days_since_prior_order,product_id,add_to_cart_order,reordered,order_timestamp,date\n";
+    let item = |fields: &str, date: &str| format!("{fields},{at},{date}\n");
+    let items: String = [
+        item("1,1,7,3,1,1,Y", "2025-04-01"),
+        item("2,1,x,3,1,1,1", "2025-04-01"),
+        item("3,1,7,abc,1,1,1", "2025-04-01"),
+        item("4,1,7,3,one,1,1", "2025-04-01"),
+        item("5,1,7,3,1,first,1", "2025-04-01"),
+        item("6,1,7,3,1,1,maybe", "2025-04-01"),
+        item("seven,1,7,3,1,1,0", "2025-04-01"),
+        item("8,1,7,3,1,1,0", "2024-02-30"),
+    ]
+    .concat();
+    deliver(lake, "order_items", "i.csv", format!("{header}{items}")).await;
+    build_silver(lake).await;
+    let reasons = async |table: &str| -> Vec<(u64, String)> {
+        let rejected = rows(lake, &format!("rejected/{table}"), "row_number").await;
+        let reason = |row: &Row| row["validation_errors"].as_str().unwrap().to_owned();
+        rejected.iter().map(|row| (row["row_number"].as_u64().unwrap(), reason(row))).collect()
+    };
+    let expected = |expected: &[(u64, &str)]| -> Vec<(u64, String)> {
+        expected.iter().map(|(row, reason)| (*row, (*reason).to_owned())).collect()
+    };
+    let products = [(4, "unreadable_is_active"), (5, "unreadable_department_id"), (6, "unreadable_product_id")];
+    assert_eq!(reasons("products").await, expected(&products));
+    let active: Vec<Json> =
+        rows(lake, "silver/products", "product_id").await.iter().map(|row| row["is_active"].clone()).collect();
+    assert_eq!(active, [json!(true), json!(false), json!(true)]);
+    let orders = [
+        (4, "unreadable_date"),
+        (5, "unreadable_user_id"),
+        (6, "unreadable_user_id"),
+        (7, "unreadable_user_id"),
+        (8, "unreadable_order_num"),
+        (9, "unreadable_order_timestamp"),
+    ];
+    assert_eq!(reasons("orders").await, expected(&orders));
+    let kept = rows(lake, "silver/orders", "order_id").await;
+    assert_eq!(kept.iter().map(|row| &row["date"]).collect::<Vec<_>>(), ["2025-04-01"; 3], "{kept:#?}");
+    let items = [
+        (2, "unreadable_user_id"),
+        (3, "unreadable_days_since_prior_order"),
+        (4, "unreadable_product_id,unknown_product"),
+        (5, "unreadable_add_to_cart_order"),
+        (6, "unreadable_reordered"),
+        (7, "unreadable_id"),
+        (8, "unreadable_date"),
+    ];
+    assert_eq!(reasons("order_items").await, expected(&items));
+    assert_eq!(rows(lake, "silver/order_items", "id").await[0]["reordered"], true);
 }
 
 #[tokio::test]

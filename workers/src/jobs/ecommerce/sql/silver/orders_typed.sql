@@ -1,5 +1,5 @@
 -- Bronze orders with their types, and the rules each row breaks. An amount that is not there is not refused here: the
--- quality checks of gold count it. One that is no number is.
+-- quality checks of gold count it. A value that is there and cannot be read is.
 select
     t.order_num,
     t.order_id,
@@ -15,7 +15,11 @@ select
         ',',
         case when corrupt_record is not null then 'malformed_row' end,
         case when order_id is null then 'null_order_id' end,
-        case when order_timestamp is null then 'null_order_timestamp' end,
+        case when given_timestamp is null then 'null_order_timestamp' end,
+        case when given_timestamp is not null and order_timestamp is null then 'unreadable_order_timestamp' end,
+        case when given_num is not null and order_num is null then 'unreadable_order_num' end,
+        case when given_user is not null and user_id is null then 'unreadable_user_id' end,
+        case when given_date is not null and date is null then 'unreadable_date' end,
         case when given_amount is not null and total_amount is null then 'unreadable_total_amount' end,
         case when total_amount <= 0 then 'total_amount_not_positive' end
     ) as validation_errors
@@ -27,8 +31,12 @@ from (
         sw_parse_ts(order_timestamp) as order_timestamp,
         -- NaN and infinities compare as larger than every number.
         case when abs(try_cast(total_amount as double)) < 1e15 then try_cast(total_amount as double) end as total_amount,
+        coalesce(try_cast(date as date), cast(sw_parse_ts(date) as date)) as date,
+        order_num as given_num,
+        user_id as given_user,
+        order_timestamp as given_timestamp,
         total_amount as given_amount,
-        try_cast(date as date) as date,
+        date as given_date,
         corrupt_record,
         row_number,
         bronze_source_file,
