@@ -192,8 +192,12 @@ async fn missing_silver_and_missing_columns_fail_by_their_codes() {
     assert!(!names(lake, "gold").await.iter().any(|name| name.contains("_delta_log")), "nothing is published");
 }
 
-/// A silver.orders somebody else built: numbers for keys.
+/// A silver table somebody else built: numbers for keys, and flags as their writer has them.
 async fn foreign_silver(lake: &Lake, columns: &[&str]) {
+    foreign_table(lake, "orders", columns).await;
+}
+
+async fn foreign_table(lake: &Lake, table: &str, columns: &[&str]) {
     use std::sync::Arc;
 
     use deltalake::arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
@@ -201,22 +205,23 @@ async fn foreign_silver(lake: &Lake, columns: &[&str]) {
     use workers::query::{Column, Kind, Rows};
 
     let kind = |name: &str| match name {
-        "order_id" | "user_id" => Kind::Int64,
-        "total_amount" => Kind::Float64,
+        "id" | "order_id" | "user_id" => Kind::Int64,
+        "total_amount" | "product_id" | "reordered" => Kind::Float64,
         _ => Kind::Text,
     };
     let columns: Vec<Column> = columns.iter().map(|name| Column::new((*name).to_owned(), kind(name))).collect();
     let arrays = columns.iter().map(|column| {
         let array: ArrayRef = match column.kind {
             Kind::Int64 => Arc::new(Int64Array::from(vec![1, 2])),
-            Kind::Float64 => Arc::new(Float64Array::from(vec![10.0, f64::NAN])),
+            Kind::Float64 if column.name == "total_amount" => Arc::new(Float64Array::from(vec![10.0, f64::NAN])),
+            Kind::Float64 => Arc::new(Float64Array::from(vec![1.0, 0.0])),
             _ => Arc::new(StringArray::from(vec!["2025-04-01", "2025-04-02"])),
         };
         (column.name.to_string(), array, true)
     });
     let batch = RecordBatch::try_from_iter_with_nullable(arrays).unwrap();
-    let mut table = Delta::create(&folder(lake, "silver/orders"), &columns, &[], "orders").await.unwrap();
-    table.write(Rows::of(&columns, vec![batch]), Write::Append, None, "run-0").await.unwrap();
+    let mut delta = Delta::create(&folder(lake, &format!("silver/{table}")), &columns, &[], table).await.unwrap();
+    delta.write(Rows::of(&columns, vec![batch]), Write::Append, None, "run-0").await.unwrap();
 }
 
 #[tokio::test]
@@ -229,6 +234,15 @@ async fn a_silver_table_of_others_is_read_by_its_columns() {
     assert_eq!(check(&result, "completeness: total_amount"), "WARN", "NaN is no amount");
     let customers = rows(lake, "gold/customer_insights", "user_id").await;
     assert_eq!((&customers[0]["total_spend"], &customers[1]["total_spend"]), (&json!(10.0), &json!(0.0)));
+
+    // pandas has no integers with nulls: its flags and keys are 1.0 and 0.0.
+    foreign_table(lake, "order_items", &["id", "order_id", "product_id", "reordered"]).await;
+    foreign_table(lake, "products", &["product_id", "department"]).await;
+    let result = gold(lake, "product-performance", "2025-04-02", &[]).await;
+    assert_eq!(check(&result, "business rule: reordered is set"), "PASS", "{}", result.message);
+    let products = rows(lake, "gold/product_performance", "product_id").await;
+    let rates: Vec<Json> = products.iter().map(|row| json!([row["product_id"], row["reorder_rate"]])).collect();
+    assert_eq!(rates, [json!([0, 0.0]), json!([1, 1.0])]);
 }
 
 #[tokio::test]

@@ -95,6 +95,7 @@ async fn orphans_are_left_out_counted_and_warned_of() {
     let text = loud["text"].as_str().unwrap();
     assert!(text.starts_with("reference: known order and product of product_performance: expected 0"), "{text}");
     assert!(result.warnings.iter().any(|warning| warning == text), "{:?}", result.warnings);
+    assert_eq!(result.metrics["orphan_items"], 50);
     assert_eq!(rows(lake, "gold/product_performance", "product_id").await.len(), 1);
     let result = gold(lake, "department-analytics", DATE, &[]).await;
     expect(&result, "OK", 0);
@@ -132,6 +133,7 @@ async fn a_failing_check_blocks_publishing_and_says_which() {
     let result = gold(lake, "daily-sales", DATE, &[]).await;
     expect(&result, "DQ_FAILED", 1);
     assert!(result.message.contains("key: silver.orders"), "{}", result.message);
+    assert!(result.message.contains("such as `1` 2 times, `10` 2 times, `100` 2 times; "), "{}", result.message);
     assert_eq!(check(&result, "key: silver.orders"), "FAIL");
     assert_eq!(rows(lake, "gold/daily_sales", "date").await, before, "nothing is published");
     let name = format!("{}.json", result.run_id);

@@ -36,8 +36,9 @@ const AS_INT: &str = "try_cast({} as int)";
 /// NaN and infinities, which compare as larger than every number, are no amounts.
 const AS_AMOUNT: &str = "case when abs(try_cast({} as double)) < 1e15 then try_cast({} as double) end";
 const AS_DATE: &str = "try_cast({} as date)";
-/// Flags come as 0/1, too.
-const AS_FLAG: &str = "try_cast(cast({} as string) as boolean)";
+/// Flags come as 0/1, too, and as 0.0/1.0 from writers that have no integers with nulls.
+const AS_FLAG: &str = "case when lower(cast({} as string)) in ('1', '1.0', 'true', 't', 'yes', 'y') then true \
+                       when lower(cast({} as string)) in ('0', '0.0', 'false', 'f', 'no', 'n') then false end";
 
 const NO_TEXT: &str = "cast(null as string)";
 const NO_INT: &str = "cast(null as int)";

@@ -32,10 +32,15 @@ pub(super) fn orders(counts: &Counts) -> Vec<Check> {
     ]
 }
 
+/// Items whose order or, where the job knows products, product nobody knows. Source: pipelines.md 5.6.
+pub(super) fn orphan_items(items: &Counts, products: Option<&Counts>) -> f64 {
+    items.get("unknown_orders") + products.map_or(0.0, |products| products.get("unknown_products"))
+}
+
 /// Keys, nulls, references and rules of the items; `products` where the job knows them.
 pub(super) fn items(counts: &Counts, products: Option<&Counts>) -> Vec<Check> {
     let items = counts.get("items");
-    let mut unknown = counts.get("unknown_orders");
+    let unknown = orphan_items(counts, products);
     let mut checks = vec![
         Check::none("key: silver.order_items", counts.get("items_without_own_key"))
             .because("items of the window whose id is null or there twice"),
@@ -50,7 +55,6 @@ pub(super) fn items(counts: &Counts, products: Option<&Counts>) -> Vec<Check> {
         ),
     ];
     if let Some(products) = products {
-        unknown += products.get("unknown_products");
         checks.push(
             Check::none("key: silver.products", products.get("products_without_own_key"))
                 .because("products whose product_id is null or there twice"),

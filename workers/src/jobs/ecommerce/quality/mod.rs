@@ -5,6 +5,7 @@
 
 mod check;
 mod input;
+mod keys;
 mod report;
 mod result;
 mod trend;
@@ -107,7 +108,9 @@ pub(super) async fn judge(query: &Query, facts: &Facts<'_>, parameters: &[(&str,
     checks.extend(judge_result(computed));
     checks.extend(day.iter().flat_map(trend::day));
     checks.push(trend::rows(rows, facts.stored));
-    Ok(Report::new(job.table.name, facts.window.to, checks))
+    keys::name_examples(query, &mut checks).await?;
+    let orphan_items = items.as_ref().map(|items| input::orphan_items(items, products.as_ref()) as u64);
+    Ok(Report::new(job.table.name, facts.window.to, checks).with_orphan_items(orphan_items))
 }
 
 /// The counts of the one row of a statement.

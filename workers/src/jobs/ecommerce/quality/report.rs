@@ -13,6 +13,8 @@ pub(in crate::jobs::ecommerce) struct Report {
     table: &'static str,
     date: NaiveDate,
     checks: Vec<Check>,
+    /// Items whose order or product nobody knows, where items are read.
+    orphan_items: Option<u64>,
 }
 
 fn name(status: QualityStatus) -> &'static str {
@@ -25,7 +27,13 @@ fn name(status: QualityStatus) -> &'static str {
 
 impl Report {
     pub(super) fn new(table: &'static str, date: NaiveDate, checks: Vec<Check>) -> Report {
-        Report { table, date, checks }
+        Report { table, date, checks, orphan_items: None }
+    }
+
+    /// With the number of items that are left out.
+    #[must_use]
+    pub(super) fn with_orphan_items(self, orphan_items: Option<u64>) -> Report {
+        Report { orphan_items, ..self }
     }
 
     /// `PASS`, `WARN` or `FAIL`: the worst of the checks.
@@ -52,6 +60,9 @@ impl Report {
     /// Reports every check with the run.
     pub fn tell(&self, context: &JobContext) {
         context.metric("dq_status", self.status());
+        if let Some(orphan_items) = self.orphan_items {
+            context.metric("orphan_items", orphan_items);
+        }
         for check in &self.checks {
             context.quality(QualityCheck {
                 table: self.table.to_owned(),
