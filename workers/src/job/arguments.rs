@@ -70,9 +70,14 @@ impl Arguments {
         Ok(Arguments { values })
     }
 
+    /// The value as it was given, blank or not, without spaces around.
+    pub fn written(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(|value| value.trim())
+    }
+
     /// The value, if given and not blank.
     pub fn optional(&self, name: &str) -> Option<&str> {
-        self.values.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+        self.written(name).filter(|value| !value.is_empty())
     }
 
     /// The value.

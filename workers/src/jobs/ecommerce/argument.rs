@@ -24,6 +24,11 @@ pub(super) fn given<'a>(arguments: &'a Arguments, name: &str) -> Option<&'a str>
     arguments.optional(name).or_else(|| arguments.optional(&name.replace('-', "_")))
 }
 
+/// The same, blank or not: where leaving it out means something, what is blank is a mistake.
+pub(super) fn written<'a>(arguments: &'a Arguments, name: &str) -> Option<&'a str> {
+    arguments.written(name).or_else(|| arguments.written(&name.replace('-', "_")))
+}
+
 /// The argument, else the environment variable, else `None`. Blank counts as not given.
 pub(super) fn setting(arguments: &Arguments, name: &str, variable: &str) -> Option<String> {
     let from_environment = || std::env::var(variable).ok().map(|text| text.trim().to_owned());
@@ -62,9 +67,9 @@ pub(super) fn flag(arguments: &Arguments, name: &str, variable: &str, default: b
 /// `--date`, or today in UTC.
 ///
 /// # Errors
-/// `PRE_VALIDATION_FAILED` for what is no date of the calendar.
+/// `PRE_VALIDATION_FAILED` for what is no date of the calendar, blank included.
 pub(super) fn date(arguments: &Arguments) -> Result<NaiveDate, JobError> {
-    match arguments.optional("date") {
+    match written(arguments, "date") {
         None => Ok(Utc::now().date_naive()),
         Some(text) => parse_date(text)
             .ok_or_else(|| JobError::arguments(format!("--date is `{text}`; give a calendar date as YYYY-MM-DD"))),

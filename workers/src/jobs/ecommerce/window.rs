@@ -2,7 +2,7 @@
 
 use chrono::{Days, NaiveDate};
 
-use super::argument::{date, given};
+use super::argument::{date, written};
 use crate::job::{Arguments, JobError};
 
 /// The longest window, in days: beyond it a typing error is likelier than a wish.
@@ -28,7 +28,7 @@ impl Window {
     /// `PRE_VALIDATION_FAILED` for a malformed date or a window below 1 day.
     pub fn of(arguments: &Arguments, name: &str, default: u64) -> Result<Window, JobError> {
         let to = date(arguments)?;
-        let days = match given(arguments, name) {
+        let days = match written(arguments, name) {
             None => default,
             Some(text) => text
                 .parse()
@@ -71,6 +71,10 @@ mod tests {
         for (line, part) in [
             (&["--date=2024-02-30"][..], "2024-02-30"),
             (&["--date=15.04.2025"], "--date"),
+            (&["--date="], "--date"),
+            (&["--date", " "], "--date"),
+            (&["--days-back="], "--days-back"),
+            (&["--days_back="], "--days-back"),
             (&["--days-back=0"], "--days-back"),
             (&["--days-back=-3"], "--days-back"),
             (&["--days-back=ten"], "`ten`"),
