@@ -153,10 +153,21 @@ fn an_input_without_its_texts_is_refused_before_any_job() {
         json!({ "ds": "2025-04-15" }),
         json!({ "ds": "soon", "bucket": "shop" }),
         json!({ "ds": 1, "bucket": "shop" }),
+        json!({ "ds": "2024-02-30", "bucket": "shop" }),
+        json!({ "ds": "2025-02-29", "bucket": "shop" }),
+        json!({ "ds": "1900-02-29", "bucket": "shop" }),
+        json!({ "ds": "2025-04-31", "bucket": "shop" }),
+        json!({ "ds": "2025-13-01", "bucket": "shop" }),
+        json!({ "ds": "2025-04-15x", "bucket": "shop" }),
     ] {
         let ended = run_machine(MACHINE, input.clone(), well);
         assert_eq!(ended.failure().0, "PRE_VALIDATION_FAILED", "{input}");
         assert_eq!(ended.states(), ["NotifyFailure"], "{input}");
+        let ended = run_machine(MAINTENANCE, input.clone(), well);
+        assert_eq!((ended.failure().0, ended.states()), ("PRE_VALIDATION_FAILED", vec!["NotifyFailure"]), "{input}");
+    }
+    for ds in ["2024-02-29", "2000-02-29", "2025-12-31", "2025-11-30"] {
+        run_machine(MACHINE, json!({ "ds": ds, "bucket": "shop" }), well).output();
     }
 }
 
