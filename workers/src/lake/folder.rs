@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
 
 use super::location::join;
 use super::store::Expect;
@@ -14,15 +13,6 @@ use super::{Error, Object, ObjectState, Store, is_data};
 pub struct Folder {
     store: Store,
     key: String,
-}
-
-/// What a store says of one object: two answers are equal if the object is the same.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ObjectState {
-    /// Its size.
-    pub size_bytes: u64,
-    e_tag: Option<String>,
-    modified: DateTime<Utc>,
 }
 
 impl Folder {
@@ -138,20 +128,6 @@ impl Folder {
     pub async fn get_optional(&self, name: &str) -> Result<Option<Bytes>, Error> {
         match self.get(name).await {
             Ok(bytes) => Ok(Some(bytes)),
-            Err(Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// What changes when an object is written again; `None` if there is none.
-    ///
-    /// # Errors
-    /// [`Error::Storage`].
-    pub async fn state(&self, name: &str) -> Result<Option<ObjectState>, Error> {
-        match self.store.head(&self.key_of(name)).await {
-            Ok(meta) => {
-                Ok(Some(ObjectState { size_bytes: meta.size, e_tag: meta.e_tag, modified: meta.last_modified }))
-            }
             Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
         }

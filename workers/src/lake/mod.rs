@@ -38,7 +38,7 @@ pub use crash::CrashPoint;
 pub(crate) use error::Cause;
 pub use error::Error;
 pub use fingerprint::{Fingerprint, FingerprintChange, record_fingerprint};
-pub use folder::{Folder, ObjectState};
+pub use folder::Folder;
 pub use hidden::is_data;
 pub use location::Location;
 pub use lock::{LOCK_SECONDS, PartitionLock};

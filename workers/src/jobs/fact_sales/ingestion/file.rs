@@ -140,7 +140,8 @@ impl Run<'_> {
         self.stage(&mut intent, &report, names.report()).await?;
 
         // Delivered again meanwhile: what was read is not what would be archived.
-        if self.zones.base.child(zone).state(&object.name).await.map_err(JobError::from)? != before {
+        let now = self.zones.base.child(zone).state(&object.name).await.map_err(JobError::from)?;
+        if before.zip(now).is_none_or(|(before, now)| !now.is_still(&before)) {
             let uri = self.zones.base.uri_of(&format!("{zone}/{}", object.name));
             let message = format!("`{uri}` was changed while it was read; nothing of it was taken, run again");
             return Err(JobError::new(Code::StorageError, message).into());
