@@ -243,5 +243,5 @@ async fn the_tables_are_in_the_catalog_with_the_figures_of_their_dates() {
     }
     let nothing = world.stream(&[]).await;
     expect(&nothing, "IDEMPOTENT_SKIP", 0);
-    assert!(!nothing.metrics.contains_key("tables"), "what did not change is not registered again");
+    assert_eq!(nothing.metrics["tables"], stream.metrics["tables"], "an earlier run may not have come to that");
 }
