@@ -31,7 +31,11 @@ async fn an_object_that_cannot_be_read_fails_the_day_by_its_name_and_the_old_par
         ("none.parquet".into(), b"this is no Parquet".to_vec(), "as Parquet".into()),
         ("line.json.gz".into(), gzip_of_a_long_line(&format!("{LINE}\n")), "line 2 exceeds RECORD_BYTES_MAX".into()),
         ("line.csv.gz".into(), gzip_of_a_long_line("symbol,close\nA,1\n"), "line 3 exceeds RECORD_BYTES_MAX".into()),
-        ("quote.csv.gz".into(), gzip_of_a_long_line("symbol,close\n\"A\n"), "line 2 exceeds RECORD_BYTES_MAX".into()),
+        (
+            "quote.csv.gz".into(),
+            gzip_of_a_long_line("symbol,close\n\"A\n"),
+            "line 2, with a quote in line 2 that is not closed, exceeds RECORD_BYTES_MAX".into(),
+        ),
         ("whole.parquet.gz".into(), gzip(&vec![0; 8 << 20], 40), "PARQUET_GZIP_BYTES_MAX".into()),
         ("cut.json.gz".into(), gzip(LINE.as_bytes(), 1)[..30].to_vec(), "as gzip".into()),
     ];
