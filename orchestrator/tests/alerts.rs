@@ -86,6 +86,13 @@ print(json.dumps([json.loads(m['Body']) for m in found]))",
         heard.as_array().unwrap().clone()
     }
 
+    /// Daily prices, whose `sns:publish` goes here.
+    async fn app(&self) -> (App, Arc<dyn Notifications>) {
+        let sns: Arc<dyn Notifications> = Arc::new(Sns::new(&self.config().await));
+        let services = Services { sns: Some(sns.clone()), ..Services::default() };
+        (App::daily_prices(Options { services, ..Options::default() }).await, sns)
+    }
+
     async fn config(&self) -> Config {
         Config::load(&AwsSettings { region: Some("us-east-1".to_owned()), endpoint_url: Some(self.url.clone()) }).await
     }
@@ -151,12 +158,7 @@ async fn a_failed_run_is_told_to_sns_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_could_not_tell_is_told_by_the_server() {
     let moto = Moto::start(0);
-    let sns: Arc<dyn Notifications> = Arc::new(Sns::new(&moto.config().await));
-    let app = App::daily_prices(Options {
-        services: Services { sns: Some(sns.clone()), ..Services::default() },
-        ..Options::default()
-    })
-    .await;
+    let (app, sns) = moto.app().await;
     app.activity("dev-daily-prices-preflight").await;
     deliver(&app, Some(sns));
     let arn = app.actions.run("daily-prices", "2024-12-06", false, "dashboard").await.unwrap();
@@ -183,12 +185,7 @@ async fn a_run_that_could_not_tell_is_told_by_the_server() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_goes_on_with_alarms_is_told_once() {
     let moto = Moto::start(0);
-    let sns: Arc<dyn Notifications> = Arc::new(Sns::new(&moto.config().await));
-    let app = App::daily_prices(Options {
-        services: Services { sns: Some(sns.clone()), ..Services::default() },
-        ..Options::default()
-    })
-    .await;
+    let (app, sns) = moto.app().await;
     let queue = app.activity("dev-daily-prices-preflight").await;
     deliver(&app, Some(sns));
     let arn = app.actions.run("daily-prices", "2024-12-06", false, "dashboard").await.unwrap();

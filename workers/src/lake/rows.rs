@@ -84,7 +84,8 @@ impl Rows {
         self.schema.clone()
     }
 
-    /// The next batch, of `BATCH_ROWS` rows but for the last, and for rows that are very long; `None` after it. `uri` is where the rows go, for errors.
+    /// The next batch, of `BATCH_ROWS` rows but for the last, and for rows that are very long; `None` after it. `uri` is where the
+    /// rows go, for errors.
     ///
     /// # Errors
     /// [`Error::Rows`] if the rows cannot be computed.

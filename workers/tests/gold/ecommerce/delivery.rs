@@ -90,7 +90,7 @@ async fn a_file_that_is_still_written_waits_for_the_next_run_and_the_others_are_
         async move { bronze(&lake, "orders").await }
     });
     appearance(&place.path().join("shop/raw/processing/orders/b.csv")).await;
-    // Row after row, until the run has long looked at the file's end.
+    // Row after row, until the run has long looked at the file's end. The pause is the pace of a writer: nothing waits for it.
     while !job.is_finished() {
         writer.write_all(b"1,LATE,7,2025-04-01T10:30:00,10,2025-04-01,x\n").unwrap();
         tokio::time::sleep(Duration::from_millis(1)).await;

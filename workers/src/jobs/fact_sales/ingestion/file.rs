@@ -84,8 +84,10 @@ impl Run<'_> {
             JobError::new(Code::StorageError, message)
         })?;
         let folder = self.zones.base.child(zone);
+        // As it is now: it may have been delivered again since it was listed.
         let before = folder.state(&object.name).await.map_err(JobError::from)?;
-        let reader = ObjectReader::new(folder, &object.name, object.size_bytes);
+        let before = before.ok_or_else(|| JobError::from(Error::NotFound { uri: folder.uri_of(&object.name) }))?;
+        let reader = ObjectReader::new(folder, &object.name, before.size_bytes);
         let path = place.path().to_owned();
         let parsing = tokio::task::spawn_blocking(move || {
             let mut spool = Spool::create(&path)?;
@@ -141,7 +143,7 @@ impl Run<'_> {
 
         // Delivered again meanwhile: what was read is not what would be archived.
         let now = self.zones.base.child(zone).state(&object.name).await.map_err(JobError::from)?;
-        if before.zip(now).is_none_or(|(before, now)| !now.is_still(&before)) {
+        if now.is_none_or(|now| !now.is_still(&before)) {
             let uri = self.zones.base.uri_of(&format!("{zone}/{}", object.name));
             let message = format!("`{uri}` was changed while it was read; nothing of it was taken, run again");
             return Err(JobError::new(Code::StorageError, message).into());
@@ -233,4 +235,32 @@ fn by_date(batch: &RecordBatch) -> Result<Vec<(String, RecordBatch)>, JobError> 
         }
     }
     Ok(parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::test_context;
+    use crate::lake::Partition;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_file_that_has_grown_since_it_was_listed_is_read_to_its_end() {
+        let (_place, context) = test_context();
+        let base = context.lake.folder("sales", "").unwrap();
+        let mut text = "transaction_id,store_id,timestamp,item_id,quantity,unit_price,revenue\n".to_owned();
+        let listed = text.len() as u64;
+        for n in 0..3 {
+            text.push_str(&format!("T{n},S1,2024-12-07,I1,1,2,2\n"));
+        }
+        base.put("raw/a.csv", text).await.unwrap();
+        let lock = context.lock(&Partition::new(base.clone(), "ingestion")).await.unwrap();
+        let run = Run { context: &context, zones: Zones { base }, lock, started_at: Utc::now() };
+        let object = |name: &str| Object { name: name.to_owned(), size_bytes: listed };
+        let ingested = run.ingest(RAW, &object("a.csv")).await.unwrap();
+        assert_eq!((ingested.counts.rows, ingested.counts.good), (3, 3));
+        let Err(Stopped::Fault(gone)) = run.ingest(RAW, &object("gone.csv")).await else {
+            panic!("there is no such file")
+        };
+        assert!(gone.message.contains("gone.csv"), "{gone}");
+    }
 }
