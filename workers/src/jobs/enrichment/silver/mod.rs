@@ -115,7 +115,7 @@ struct Ingest<'a> {
 impl<'a> Ingest<'a> {
     async fn files(&mut self, raw: &Folder, objects: &[Object], bad_records: &Folder) -> Result<(), JobError> {
         for object in objects {
-            let source = Source::new(raw, object);
+            let source = Source::open(raw, &object.name).await?;
             let digest = source.digest().await?;
             let mut bad = BadRecords::into(bad_records.child(&format!("file={digest}")));
             self.file(&source, &digest, &mut bad).await?;

@@ -3,32 +3,37 @@
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use crate::job::JobError;
+use crate::job::{Code, JobError};
 use crate::lake::read::limit::RECORD_BYTES_MAX;
 use crate::lake::read::{Cutter, Format};
-use crate::lake::{Error, Folder, Object};
+use crate::lake::{Error, Folder, ObjectState};
 
 /// Files are fetched in ranges of this size.
 const RANGE_BYTES: u64 = 8 << 20;
 /// Compressed bytes decoded for one piece: gzip expands at most about a thousandfold, so this bounds the memory.
 const GZIP_STEP_BYTES: usize = 32 << 10;
 
-/// A raw object of JSON lines, `.gz` or not.
-#[derive(Debug)]
+/// A raw object of JSON lines, `.gz` or not, as it was when it was opened: what is written to it later is never read as part of it.
+#[derive(Clone, Debug)]
 pub struct Source<'a> {
     folder: &'a Folder,
-    object: &'a Object,
+    name: &'a str,
+    opened: ObjectState,
 }
 
 impl<'a> Source<'a> {
-    /// The object of a folder.
-    pub fn new(folder: &'a Folder, object: &'a Object) -> Source<'a> {
-        Source { folder, object }
+    /// An object of a folder.
+    ///
+    /// # Errors
+    /// `STORAGE_ERROR`, also if it is gone.
+    pub async fn open(folder: &'a Folder, name: &'a str) -> Result<Source<'a>, JobError> {
+        let opened = folder.state(name).await?.ok_or_else(|| Error::NotFound { uri: folder.uri_of(name) })?;
+        Ok(Source { folder, name, opened })
     }
 
     /// Where it is.
     pub fn uri(&self) -> String {
-        self.folder.uri_of(&self.object.name)
+        self.folder.uri_of(self.name)
     }
 
     /// SHA-256 of its bytes, the first 32 hex digits: the same file delivered under another name is the same. The file is
@@ -64,7 +69,7 @@ impl<'a> Source<'a> {
     }
 
     fn is_gzip(&self) -> bool {
-        self.object.name.ends_with(".gz")
+        self.name.ends_with(".gz")
     }
 
     fn too_long(&self, line: u64) -> Error {
@@ -80,15 +85,19 @@ impl<'a> Source<'a> {
     /// Its lines, in order, a piece of whole lines at a time.
     pub fn pieces(&self) -> Pieces<'a> {
         let step_bytes = if self.is_gzip() { GZIP_STEP_BYTES } else { usize::MAX };
-        Pieces { source: Source { ..*self }, cutter: Some(self.cutter()), at: 0, fetched: Bytes::new(), step_bytes }
+        Pieces { source: self.clone(), cutter: Some(self.cutter()), at: 0, fetched: Bytes::new(), step_bytes }
     }
 
     async fn range(&self, at: &mut u64) -> Result<Option<Bytes>, JobError> {
-        if *at >= self.object.size_bytes {
+        if *at >= self.opened.size_bytes {
             return Ok(None);
         }
-        let end = (*at + RANGE_BYTES).min(self.object.size_bytes);
-        let bytes = self.folder.get_range(&self.object.name, *at..end).await?;
+        let end = (*at + RANGE_BYTES).min(self.opened.size_bytes);
+        let bytes = self.folder.get_range(self.name, *at..end).await?;
+        if self.folder.state(self.name).await?.is_none_or(|now| !now.is_still(&self.opened)) {
+            let message = format!("`{}` was changed while it was read; run again", self.uri());
+            return Err(JobError::new(Code::StorageError, message));
+        }
         *at = end;
         Ok(Some(bytes))
     }
@@ -128,5 +137,28 @@ impl Pieces<'_> {
             None => cutter.finish(&mut take)?,
         }
         Ok(Some(text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lake::Lake;
+
+    #[tokio::test]
+    async fn a_file_is_what_it_was_when_it_was_opened() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Lake::at(place.path().to_str().unwrap()).unwrap().folder("raw", "").unwrap();
+        folder.put("a.json", "{}\n").await.unwrap();
+        let source = Source::open(&folder, "a.json").await.unwrap();
+        let digest = source.digest().await.unwrap();
+        assert_eq!(source.pieces().next().await.unwrap().unwrap(), b"");
+        folder.put("a.json", "[]\n").await.unwrap();
+        let changed = source.pieces().next().await.unwrap_err();
+        assert_eq!(changed.code, Code::StorageError);
+        assert!(changed.message.contains("a.json` was changed while it was read"), "{changed}");
+        let again = Source::open(&folder, "a.json").await.unwrap();
+        assert_ne!(again.digest().await.unwrap(), digest);
+        assert!(Source::open(&folder, "none.json").await.unwrap_err().message.contains("none.json"));
     }
 }
