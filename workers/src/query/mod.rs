@@ -19,7 +19,9 @@ mod bounds;
 mod conform;
 pub mod dialect;
 mod failure;
+mod first_row;
 mod function;
+mod held;
 mod json;
 mod keep;
 mod local;
@@ -28,7 +30,6 @@ mod ordered;
 mod parameter;
 mod parquet;
 mod remote;
-mod row_number;
 mod session;
 #[cfg(feature = "spark")]
 mod spark;
@@ -135,8 +136,8 @@ impl Query {
         Ok(Query { engine })
     }
 
-    /// The same session and tables, with joins by sorting, which spill; other joins hold one side in memory. For joins that
-    /// are large on both sides. Spark decides for itself.
+    /// The same session and tables, with joins by sorting, which spill, unless a side is known to be small; other joins hold
+    /// one side in memory. For joins that are large on both sides. Spark decides for itself.
     #[must_use]
     pub fn merge_joins(&self) -> Query {
         let engine = match &self.engine {

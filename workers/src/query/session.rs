@@ -10,13 +10,15 @@ use deltalake::datafusion::execution::SessionStateBuilder;
 use deltalake::datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use deltalake::datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use deltalake::datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use deltalake::datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use deltalake::datafusion::prelude::{SessionConfig, SessionContext};
 use tempfile::TempDir;
 
 use super::bounds::BoundScans;
 use super::failure::failure;
+use super::first_row::FirstRows;
 use super::function;
-use super::row_number::RowNumbers;
+use super::held::{self, HeldSides};
 use crate::job::{Code, JobError};
 use crate::lake::Folder;
 
@@ -38,6 +40,8 @@ const SORT_RESERVATION_BYTES_MAX: u64 = 10 << 20;
 const HELD_SHARE: usize = 4;
 /// What a row of it takes, about, times that share.
 const HELD_ROW_BYTES: usize = 160;
+/// Where sides are large, a small one leaves most of that to sorting.
+const SMALL_SHARE: usize = 4;
 
 /// Batches that a merge sets memory aside for, for each of the runs it merges.
 const MERGED_BATCHES: usize = 4;
@@ -99,11 +103,17 @@ impl Session {
             .with_disk_manager_builder(spills)
             .build_arc()
             .map_err(|error| failure("the SQL session", &error))?;
+        let config = config(memory_mb, partitions);
+        let rows_max = config.options().optimizer.hash_join_single_partition_threshold_rows / SMALL_SHARE;
+        let mut rules = PhysicalOptimizer::new().rules;
+        let chosen = rules.iter().position(|rule| rule.name() == held::AFTER).map_or(0, |before| before + 1);
+        rules.insert(chosen, Arc::new(HeldSides { rows_max }));
         let state = SessionStateBuilder::new()
-            .with_config(config(memory_mb, partitions))
+            .with_config(config)
             .with_runtime_env(runtime)
             .with_default_features()
-            .with_physical_optimizer_rule(Arc::new(RowNumbers))
+            .with_physical_optimizer_rules(rules)
+            .with_physical_optimizer_rule(Arc::new(FirstRows))
             .with_physical_optimizer_rule(Arc::new(BoundScans))
             .build();
         let context = SessionContext::new_with_state(state);
@@ -115,7 +125,7 @@ impl Session {
         Ok(Session { context, memory_mb, place: Arc::new(place) })
     }
 
-    /// The same tables and memory, with joins that sort both sides.
+    /// The same tables and memory, with joins that sort both sides, or hold one that is known to be small ([`HeldSides`]).
     pub(super) fn merge_joins(&self) -> Session {
         let state = self.context.state();
         // With a fresh one the tables would be gone.

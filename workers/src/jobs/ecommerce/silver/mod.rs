@@ -92,15 +92,15 @@ impl Work<'_> {
     async fn make(&mut self, scope: &Scope) -> Result<Finish, JobError> {
         let (key, name) = (self.source.key, self.source.name);
         scope.register(&self.query).await?;
-        let checked = sql::checked(name);
-        self.query.view("in_scope", &sql::in_scope(checked, key, scope.all), &[]).await?;
-        self.query.keep("newest", &sql::newest(key), &[]).await?;
-        let counts = self.query.json(&sql::counts(checked), &[]).await?;
+        self.query.view("candidates", &sql::candidates(self.source, scope.all), &[]).await?;
+        self.query.keep("checked", sql::checked(name), &[]).await?;
+        let counts = self.query.json(sql::COUNTS, &[]).await?;
         let count = |column: &str| counts.first().and_then(|row| row[column].as_u64()).unwrap_or_default();
         let (records, refused) = (count("records"), count("refused"));
         self.context.metric("records", records);
         self.context.metric("rejected_records", refused);
-        for row in self.query.json(&sql::reasons(checked), &[]).await? {
+        self.query.keep("refused", sql::REFUSED, &[]).await?;
+        for row in self.query.json(sql::REASONS, &[]).await? {
             if let (Some(reasons), Some(rows)) = (row["validation_errors"].as_str(), row["rows"].as_u64()) {
                 self.context.metric(&format!("rejected_{}", reasons.replace(',', "_and_")), rows);
             }
@@ -110,6 +110,7 @@ impl Work<'_> {
                 .warn(format!("{refused} of {records} rows of {name} broke a rule; see `{}`", self.rejected.uri()));
         }
         self.write_rejected(scope).await?;
+        self.query.keep("newest", &sql::newest(key), &[]).await?;
         let rows = self.write_silver().await?;
         self.context.metric("rows", rows);
         Ok(Finish::succeeded(format!("{records} rows of {} files checked, {refused} refused", scope.files.len())))

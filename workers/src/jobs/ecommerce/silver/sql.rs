@@ -1,7 +1,7 @@
 //! The statements of silver; the long ones are files in `sql/silver/`.
 
 use super::super::settings::Settings;
-use super::super::table::{Layer, ORDER_ITEMS, ORDERS, PRODUCTS, Source, columns};
+use super::super::table::{Layer, ORDER_ITEMS, ORDERS, PRODUCTS, SOURCE_FILE, Source, columns};
 use crate::job::JobError;
 use crate::lake::delta::Delta;
 use crate::query::Query;
@@ -15,17 +15,8 @@ fn typed(name: &str) -> (&'static str, &'static str) {
     }
 }
 
-/// The view with `validation_errors` of a source.
-pub(super) fn checked(name: &str) -> &'static str {
-    match name {
-        "products" => "typed_products",
-        "orders" => "typed_orders",
-        _ => "checked_order_items",
-    }
-}
-
 /// Makes the tables known: `bronze_<name>`, `silver_<name>`, `rejected`, and the typed views over them; for items those of
-/// orders and products, too.
+/// orders and products, too, and the keys there are.
 pub(super) async fn register(
     query: &Query,
     settings: &Settings,
@@ -55,55 +46,63 @@ pub(super) async fn register(
     }
     query.keep("known_orders", include_str!("../sql/silver/known_orders.sql"), &[]).await?;
     query.keep("known_products", include_str!("../sql/silver/known_products.sql"), &[]).await?;
-    query.view("checked_order_items", include_str!("../sql/silver/order_items_checked.sql"), &[]).await
+    Ok(())
 }
 
-/// Good rows, of all of bronze, whose key is in a file of the scope; `all`: those are all files.
-pub(super) fn in_scope(checked: &str, key: &str, all: bool) -> String {
+/// What is looked at: the rows in the files of the scope (`scoped`), and those of the same keys in all other files; `all`: there
+/// are no others.
+pub(super) fn candidates(source: &Source, all: bool) -> String {
+    let (typed, _) = typed(source.name);
+    let key = source.key;
     if all {
-        return format!("select * from {checked} where validation_errors = ''");
+        return format!("select t.*, true as scoped from {typed} as t");
     }
+    let scope = format!("{SOURCE_FILE} in (select {SOURCE_FILE} from scope)");
     format!(
-        "select * from {checked} where validation_errors = '' and {key} in \
-         (select {key} from {checked} where bronze_source_file in (select bronze_source_file from scope))"
+        "select t.*, true as scoped from {typed} as t where {scope} union all \
+         select t.*, false as scoped from {typed} as t where not {scope} and {key} in \
+         (select {key} from {typed} where {scope})"
     )
 }
 
-/// The newest row of each key.
+/// The candidates with `validation_errors`, all the rules they break.
+pub(super) fn checked(name: &str) -> &'static str {
+    match name {
+        "order_items" => include_str!("../sql/silver/order_items_checked.sql"),
+        _ => "select * from candidates",
+    }
+}
+
+/// The newest good row of each key.
 pub(super) fn newest(key: &str) -> String {
     format!(
-        "select * from (select *, row_number() over (partition by {key} order by ingested_at desc, \
-         bronze_source_file desc, row_number desc) as place from in_scope) as ranked where place = 1"
+        "select * from (select *, row_number() over (partition by {key} order by ingested_at desc, {SOURCE_FILE} desc, \
+         row_number desc) as place from checked where validation_errors = '') as ranked where place = 1"
     )
 }
 
 /// Rows in the files of the scope, and how many of them are refused.
-pub(super) fn counts(checked: &str) -> String {
-    format!(
-        "select count(*) as records, count(case when validation_errors <> '' then 1 end) as refused from {checked} \
-         where bronze_source_file in (select bronze_source_file from scope)"
-    )
-}
+pub(super) const COUNTS: &str = "select count(*) as records, count(case when validation_errors <> '' then 1 end) as refused \
+     from checked where scoped";
+
+/// The refused rows of the scope.
+pub(super) const REFUSED: &str =
+    "select bronze_source_file, row_number, validation_errors from checked where scoped and validation_errors <> ''";
 
 /// Refused rows by what they break.
-pub(super) fn reasons(checked: &str) -> String {
-    format!(
-        "select validation_errors, count(*) as rows from {checked} where validation_errors <> '' and bronze_source_file \
-         in (select bronze_source_file from scope) group by validation_errors order by validation_errors"
-    )
-}
+pub(super) const REASONS: &str =
+    "select validation_errors, count(*) as rows from refused group by validation_errors order by validation_errors";
 
-/// Refused rows of the scope as they came, with the reasons.
+/// Refused rows as they came, with the reasons.
 pub(super) fn rejected(source: &Source) -> String {
     let raw: Vec<String> = source.raw.iter().map(|declared| format!("b.{}", declared.name)).collect();
     format!(
-        "select {}, c.validation_errors, b.row_number, b.corrupt_record, b.bronze_source_file, \
-         ${{now}} as processing_timestamp from bronze_{} as b join {} as c \
-         on c.bronze_source_file = b.bronze_source_file and c.row_number = b.row_number \
-         where c.validation_errors <> '' and b.bronze_source_file in (select bronze_source_file from scope)",
+        "select {}, r.validation_errors, b.row_number, b.corrupt_record, b.bronze_source_file, \
+         ${{now}} as processing_timestamp from bronze_{} as b join refused as r \
+         on r.bronze_source_file = b.bronze_source_file and r.row_number = b.row_number \
+         order by bronze_source_file, row_number",
         raw.join(", "),
-        source.name,
-        checked(source.name)
+        source.name
     )
 }
 

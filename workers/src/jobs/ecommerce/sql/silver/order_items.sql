@@ -9,3 +9,4 @@ select
     order_timestamp, date, bronze_source_file, processing_timestamp, layer
 from silver_order_items as s
 where date in (select date from touched) and not exists (select n.id from newest as n where n.id = s.id)
+order by date, id

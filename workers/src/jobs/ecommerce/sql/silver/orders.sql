@@ -11,3 +11,4 @@ select
     processing_timestamp, layer
 from silver_orders as s
 where date in (select date from touched) and not exists (select n.order_id from newest as n where n.order_id = s.order_id)
+order by date, order_id

@@ -9,3 +9,4 @@ select
     processing_timestamp, layer
 from silver_products as s
 where not exists (select n.product_id from newest as n where n.product_id = s.product_id)
+order by product_id
