@@ -34,7 +34,10 @@ fn select(frame: DataFrame, columns: &[Column], finish: impl Fn(Kind, Expr) -> E
                 }
                 None => match column.name.strip_suffix(LOST) {
                     Some(name) => match schema.iter().find(|(_, field)| field.name() == name) {
-                        Some((qualifier, field)) => lost(qualifier, field)?,
+                        Some((qualifier, field)) => {
+                            let read_as = columns.iter().find(|column| column.name == name);
+                            lost(qualifier, field, read_as.map_or(Kind::Text, |column| column.kind))?
+                        }
                         None => null(column.kind)?,
                     },
                     None => null(column.kind)?,
@@ -46,18 +49,35 @@ fn select(frame: DataFrame, columns: &[Column], finish: impl Fn(Kind, Expr) -> E
     frame.select(expressions)
 }
 
-/// The end of the name of a column that says what is lost where another is read as text: bytes that are not UTF-8, in hex, or
-/// the type of a nested value. Null where nothing is.
+/// The end of the name of a column that says what is lost where another is read: bytes that are not UTF-8, in hex, the type of
+/// a nested value, or a number that has no text. Null where nothing is.
 const LOST: &str = "__lost";
 
-/// The column that says what is lost where `name` is read as text, to be asked for beside it.
+/// The column that says what is lost where `name` is read, to be asked for beside it.
 pub(super) fn lost_column(name: &str) -> Column {
     Column::new(format!("{name}{LOST}"), Kind::Text)
 }
 
-fn lost(qualifier: Option<&TableReference>, field: &Field) -> Result<Expr> {
+/// What says so beside columns that lose values of some file.
+pub(super) fn lost_columns(schemas: &[SchemaRef], columns: &[Column]) -> Vec<Column> {
+    let loses = |column: &Column| {
+        let fields = schemas.iter().filter_map(|schema| schema.field_with_name(&column.name).ok());
+        fields.map(Field::data_type).any(|found| match Kind::of(found) {
+            None => true,
+            Some(Kind::Float64) => column.kind == Kind::Text,
+            Some(_) => found.is_binary(),
+        })
+    };
+    columns.iter().filter(|column| loses(column)).map(|column| lost_column(&column.name)).collect()
+}
+
+fn lost(qualifier: Option<&TableReference>, field: &Field, read_as: Kind) -> Result<Expr> {
     let value = Expr::Column(Reference::new(qualifier.cloned(), field.name()));
     let (is_lost, kept) = match field.data_type() {
+        kind if Kind::of(kind) == Some(Kind::Float64) && read_as == Kind::Text => {
+            let text = function::text_of_number(cast(value.clone(), DataType::Float64));
+            (value.clone().is_not_null().and(text.is_null()), cast(value, DataType::Utf8))
+        }
         kind if kind.is_binary() => {
             let text = try_cast(value.clone(), DataType::Utf8);
             let bytes = cast(value.clone(), DataType::Binary);

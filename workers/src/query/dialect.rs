@@ -14,6 +14,7 @@ pub const FUNCTIONS: &[(&str, usize, usize)] = &[
     ("sw_round", 2, 2),
     ("sw_days", 1, 1),
     ("sw_distinct", 1, 1),
+    ("sw_distinct_least", 1, 1),
     ("sw_row_hash", 1, usize::MAX),
     ("sw_stand_in", 1, 1),
     ("sw_text_f64", 1, 1),
@@ -29,7 +30,7 @@ pub fn spark_expression(function: &str, arguments: &[String]) -> Option<String> 
         ("sw_label", [x]) => format!("nullif({}, '')", trimmed(x)),
         ("sw_round", [x, n]) => round(x, n),
         ("sw_days", [x]) => format!("unix_date({x})"),
-        ("sw_distinct", [x]) => format!("count(distinct {x})"),
+        ("sw_distinct" | "sw_distinct_least", [x]) => format!("count(distinct {x})"),
         ("sw_row_hash", [_, ..]) => row_hash(arguments),
         // What is kept here may be computed again there, so the key stands for itself.
         ("sw_stand_in", [x]) => x.clone(),

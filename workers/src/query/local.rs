@@ -57,9 +57,10 @@ impl Local {
         folder: &Folder,
         objects: &[String],
         columns: Option<&[Column]>,
-    ) -> Result<(), JobError> {
-        let provider = parquet::provider(&self.session, folder, objects, columns).await?;
-        self.register(name, provider)
+    ) -> Result<Vec<Column>, JobError> {
+        let (provider, losing) = parquet::provider(&self.session, folder, objects, columns).await?;
+        self.register(name, provider)?;
+        Ok(losing)
     }
 
     pub async fn delta(&self, name: &str, table: &Delta) -> Result<(), JobError> {

@@ -154,6 +154,9 @@ impl Query {
     /// column's type it is widened (to text, unless both are integers or instants). With `Some`, exactly those columns:
     /// absent ones are null, present ones cast (what cannot be is null), others dropped; no objects make an empty table.
     ///
+    /// The answer, without `columns`: what to ask for, beside those found, to learn of values they lose ([`lost_column`]); empty
+    /// where each object has each column in a type that fits, and on Spark.
+    ///
     /// # Errors
     /// `SCHEMA_VALIDATION_FAILED` naming an object that is no Parquet file, `NO_INPUT_DATA` without objects and columns,
     /// `STORAGE_ERROR`.
@@ -163,9 +166,9 @@ impl Query {
         folder: &Folder,
         objects: &[String],
         columns: Option<&[Column]>,
-    ) -> Result<(), JobError> {
+    ) -> Result<Vec<Column>, JobError> {
         match (objects, columns) {
-            ([], Some(columns)) => self.rows(name, columns, Vec::new()).await,
+            ([], Some(columns)) => self.rows(name, columns, Vec::new()).await.map(|()| Vec::new()),
             ([], None) => {
                 let message = format!("`{}` has no objects to make the table `{name}` of", folder.uri());
                 Err(JobError::new(Code::NoInputData, message))
@@ -241,9 +244,9 @@ impl Query {
     }
 }
 
-/// The column that says what is lost where `name` is read as text, for tables it is asked of beside `name`
-/// ([`Query::parquet`]; of Delta tables, for columns of bytes): the type of a nested value, or bytes that are not UTF-8, in hex.
-/// Null where nothing is lost. On this machine only.
+/// The column that says what is lost where `name` is read, for tables it is asked of beside `name` ([`Query::parquet`]; of Delta
+/// tables, for columns of bytes): the type of a nested value, bytes that are not UTF-8, in hex, or, where `name` is text, a number
+/// that has none (NaN, an infinity). Null where nothing is lost. On this machine only.
 pub(crate) fn lost_column(name: &str) -> Column {
     conform::lost_column(name)
 }

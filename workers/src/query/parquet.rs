@@ -23,22 +23,23 @@ use crate::lake::{Column, Error, Folder};
 /// Footers read at once.
 const FOOTERS_AT_ONCE: usize = 16;
 
-/// A table over the objects: one scan for each different schema, cast to the common columns, united.
+/// A table over the objects: one scan for each different schema, cast to the common columns, united. Beside it, where columns are
+/// taken as found, what to ask for to learn what they lose.
 pub(super) async fn provider(
     session: &Session,
     folder: &Folder,
     objects: &[String],
     columns: Option<&[Column]>,
-) -> Result<Arc<dyn TableProvider>, JobError> {
+) -> Result<(Arc<dyn TableProvider>, Vec<Column>), JobError> {
     let schemas: Vec<SchemaRef> =
         footers(session, folder, objects, false).await?.into_iter().map(|footer| footer.schema).collect();
 
     let united;
-    let columns = match columns {
-        Some(columns) => columns,
+    let (columns, losing) = match columns {
+        Some(columns) => (columns, Vec::new()),
         None => {
             united = conform::united(&schemas);
-            &united
+            (united.as_slice(), conform::lost_columns(&schemas, &united))
         }
     };
     let mut groups: Vec<(SchemaRef, Vec<ListingTableUrl>)> = Vec::new();
@@ -62,7 +63,7 @@ pub(super) async fn provider(
             Some(whole) => deltalake::datafusion::prelude::DataFrame::union(whole, part).map_err(failed)?,
         });
     }
-    Ok(whole.expect("there is an object, so there is a group").into_view())
+    Ok((whole.expect("there is an object, so there is a group").into_view(), losing))
 }
 
 /// What the footer of an object says.

@@ -122,6 +122,7 @@ impl Session {
         }
         context.register_udf(function::stand_in());
         context.register_udaf(function::distinct());
+        context.register_udaf(function::distinct_least());
         Ok(Session { context, memory_mb, place: Arc::new(place) })
     }
 

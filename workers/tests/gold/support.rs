@@ -3,6 +3,8 @@
 
 use std::process::{Command, Stdio};
 
+use deltalake::arrow::array::{ArrayRef, RecordBatch};
+use deltalake::parquet::arrow::ArrowWriter;
 use serde_json::{Map, Value};
 use workers::job::{JobContext, JobResult, run_job_on};
 use workers::lake::delta::Delta;
@@ -100,6 +102,16 @@ pub fn refused_with_32_mib(lake: &str, job: &str, arguments: &[&str]) -> String 
     let result = run_with_32_mib(lake, job, arguments);
     expect(&result, "SCHEMA_VALIDATION_FAILED", 1);
     result.message
+}
+
+/// A Parquet file of these columns.
+pub fn parquet(columns: Vec<(&str, ArrayRef)>) -> Vec<u8> {
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let mut bytes = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    bytes
 }
 
 /// A SQL session outside of any job.

@@ -100,7 +100,8 @@ async fn run(context: &JobContext) -> Result<Finish, JobError> {
     }
     finish_earlier(context, &plan).await?;
 
-    let query = Query::new(context)?;
+    // Users may be as many as what they do.
+    let query = Query::new(context)?.merge_joins();
     let silver = open_silver(context, &query, &plan.silver).await?;
     for Lost { table, column, values, example } in &silver.lost {
         context.warn(format!(

@@ -82,8 +82,10 @@ impl Spark {
         folder: &Folder,
         objects: &[String],
         columns: Option<&[Column]>,
-    ) -> Result<(), JobError> {
-        self.table(name, &folder.uri(), Table::of_parquet(&self.0.local, folder, objects, columns).await?).await
+    ) -> Result<Vec<Column>, JobError> {
+        let table = Table::of_parquet(&self.0.local, folder, objects, columns).await?;
+        self.table(name, &folder.uri(), table).await?;
+        Ok(Vec::new())
     }
 
     pub async fn delta(&self, name: &str, table: &Delta) -> Result<(), JobError> {

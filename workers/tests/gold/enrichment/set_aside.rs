@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use deltalake::arrow::array::{ArrayRef, BinaryArray, RecordBatch, StringArray};
-use deltalake::parquet::arrow::ArrowWriter;
 use serde_json::{Value, json};
 use workers::lake::delta::{Delta, Write};
 use workers::lake::{Column, Kind, Rows};
 
 use super::super::bomb::gzip;
-use super::super::support::add_to_delta;
+use super::super::support::{add_to_delta, parquet};
 use super::world::{Txn, World, expect, lines, metric, silver_columns};
 
 fn texts(cells: &[Option<&str>]) -> ArrayRef {
@@ -169,18 +168,9 @@ async fn a_column_that_cannot_be_read_is_told_with_its_type() {
         ];
         let log = commit.map(|action| format!("{action}\n")).concat();
         world.put("delta/silver/_delta_log/00000000000000000000.json", &log).await;
-        let batch = RecordBatch::try_from_iter([
-            ("transaction_id", texts(&[Some("t1"), Some("t2"), Some("t3")])),
-            (
-                "currency",
-                Arc::new(BinaryArray::from_opt_vec(vec![Some(&b"EUR"[..]), Some(b"\xff\x41"), None])) as ArrayRef,
-            ),
-        ]);
-        let batch = batch.unwrap();
-        let mut bytes = Vec::new();
-        let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
-        writer.write(&batch).unwrap();
-        writer.close().unwrap();
+        let currencies = BinaryArray::from_opt_vec(vec![Some(&b"EUR"[..]), Some(b"\xff\x41"), None]);
+        let ids = texts(&[Some("t1"), Some("t2"), Some("t3")]);
+        let bytes = parquet(vec![("transaction_id", ids), ("currency", Arc::new(currencies))]);
         let name = "event_date=2025-06-11/a.parquet";
         world.folder("delta/silver").put(name, bytes.clone()).await.unwrap();
         let add = json!({ "add": { "path": name, "partitionValues": { "event_date": "2025-06-11" }, "size": bytes.len(),

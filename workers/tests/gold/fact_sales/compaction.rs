@@ -1,9 +1,12 @@
 //! The processed zone to gold.
 
+use std::sync::Arc;
+
+use deltalake::arrow::array::{ArrayRef, Float64Array, Float64Builder, ListBuilder, StringArray};
 use serde_json::{Value, json};
 use workers::query::{Column, Kind, column};
 
-use super::super::support::{S3_VARIABLE, World, expect, metric, parquet_objects, quality};
+use super::super::support::{S3_VARIABLE, World, expect, metric, parquet, parquet_objects, quality};
 use super::{compact, deliver, file, gold, ingest, metrics, put_processed, summary, texts};
 
 const DATE: &str = "2024-12-07";
@@ -110,6 +113,47 @@ async fn columns_of_different_files_are_united_widened_and_normalised() {
     }
     assert_eq!(quality(&result, "fact_sales", "numeric_parse_failures"), "WARN");
     assert_eq!(quality(&result, "fact_sales", "balance"), "PASS");
+}
+
+/// A file's type of a column may have values that the type of all files cannot say.
+#[tokio::test]
+async fn numbers_that_are_lost_where_files_differ_are_counted() {
+    let world = World::new().await;
+    let day = world.folder("sales", &format!("processed/date={DATE}"));
+    let ids = |names: [&str; 3]| Arc::new(StringArray::from(names.to_vec())) as ArrayRef;
+    let floats = |values: [f64; 3]| Arc::new(Float64Array::from(values.to_vec())) as ArrayRef;
+    let mut lists = ListBuilder::new(Float64Builder::new());
+    lists.append_value([Some(1.5)]);
+    lists.append_null();
+    lists.append_value([None]);
+    let price = floats([2.5, f64::NAN, f64::INFINITY]);
+    let numbers =
+        vec![("transaction_id", ids(["T1", "T2", "T3"])), ("unit_price", price), ("revenue", floats([1.0, 2.0, 3.0]))];
+    let prices = Arc::new(StringArray::from(vec!["3.5", "NaN", " "]));
+    let others = vec![
+        ("transaction_id", ids(["T4", "T5", "T6"])),
+        ("unit_price", prices),
+        ("revenue", Arc::new(lists.finish())),
+    ];
+    day.put("numbers.parquet", parquet(numbers)).await.unwrap();
+    day.put("others.parquet", parquet(others)).await.unwrap();
+    expect(&compact(&world.lake, &[]).await, "OK", 0);
+    let found = gold(&world, DATE).await;
+    let found: Vec<Value> = found.iter().map(|row| json!([row["unit_price"], row["revenue"]])).collect();
+    let none = Value::Null;
+    assert_eq!(
+        found,
+        [
+            json!([2.5, 1.0]),
+            json!([none, 2.0]),
+            json!([none, 3.0]),
+            json!([3.5, none]),
+            json!([none, none]),
+            json!([none, none])
+        ]
+    );
+    // Two floats and a text that are no number, and two lists.
+    assert_eq!(metrics(&world, DATE).await["numeric_parse_failures"], 5);
 }
 
 #[tokio::test]

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use deltalake::arrow::array::{ArrayRef, BinaryArray, ListBuilder, RecordBatch, StringArray, StringBuilder};
-use deltalake::parquet::arrow::ArrowWriter;
+use deltalake::arrow::array::{BinaryArray, ListBuilder, StringArray, StringBuilder};
 use serde_json::{Value, json};
 
-use super::super::support::{World, expect, parquet_rows};
+use super::super::support::{World, expect, parquet, parquet_rows};
 use super::{build, load_texts, table};
 
 const USERS: &str = "user_id,name,city,updated_at\nU1,One,Lima,2024-01-01\n";
@@ -95,16 +94,6 @@ async fn instants_are_of_the_shapes_of_the_contract_and_of_its_years() {
     let folders = table(&world.lake, "fact_events").data_objects().await.unwrap();
     let strange = |name: &str| name.contains("=-") || name.contains("%2B");
     assert!(!folders.iter().any(|object| strange(&object.name)), "{folders:?}");
-}
-
-/// A Parquet file of these columns.
-fn parquet(columns: Vec<(&str, ArrayRef)>) -> Vec<u8> {
-    let batch = RecordBatch::try_from_iter(columns).unwrap();
-    let mut bytes = Vec::new();
-    let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
-    writer.write(&batch).unwrap();
-    writer.close().unwrap();
-    bytes
 }
 
 #[tokio::test]

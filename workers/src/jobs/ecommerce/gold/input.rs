@@ -8,8 +8,6 @@ use crate::query::{Kind, Query, Value, memory_bytes};
 
 /// What an order takes in a join, about.
 const ORDER_BYTES: u64 = 100;
-/// Statements side by side that have memory enough.
-const STATEMENTS_AT_ONCE: usize = 6;
 
 /// A column of a silver table that gold reads.
 struct Wanted {
@@ -150,15 +148,10 @@ pub(super) async fn register_window(
     Ok((query, orders))
 }
 
-/// Statements that may be computed side by side: one where each may need the memory for itself.
+/// Whether the orders of a window take half of the memory: then a statement may need all of it.
 ///
 /// # Errors
 /// `PRE_VALIDATION_FAILED` if the allowance is no number.
-pub(super) fn statements_at_once(orders: u64) -> Result<usize, JobError> {
-    Ok(if are_many(orders)? { 1 } else { STATEMENTS_AT_ONCE })
-}
-
-/// Whether the orders of a window take half of the memory.
-fn are_many(orders: u64) -> Result<bool, JobError> {
+pub(super) fn are_many(orders: u64) -> Result<bool, JobError> {
     Ok(orders.saturating_mul(ORDER_BYTES) > memory_bytes()? as u64 / 2)
 }

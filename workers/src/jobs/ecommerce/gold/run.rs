@@ -115,7 +115,7 @@ impl Work<'_> {
             None => query.rows("stored", &columns(job.table.fields), Vec::new()).await?,
         }
         let rows = query.keep("result", job.statement, &parameters).await?;
-        let report = self.check(&query, stored.is_some(), input::statements_at_once(orders)?, began).await?;
+        let report = self.check(&query, stored.is_some(), input::are_many(orders)?, began).await?;
         let (gold, written) = publish::publish(context, &query, job, &self.folder, self.window, processed_at).await?;
         context.metric("rows", rows);
         context.metric("gold_version", written.version);
@@ -123,7 +123,7 @@ impl Work<'_> {
     }
 
     /// All checks of the table, written to `_dq/<run>.json` and reported.
-    async fn check(&self, query: &Query, stored: bool, at_once: usize, began: Instant) -> Result<Report, JobError> {
+    async fn check(&self, query: &Query, stored: bool, many_orders: bool, began: Instant) -> Result<Report, JobError> {
         let (context, job) = (self.context, self.job);
         let facts = Facts {
             job,
@@ -132,7 +132,7 @@ impl Work<'_> {
             validate_schema: self.settings.schema_validation,
             run_seconds: began.elapsed().as_secs_f64(),
             timeout_seconds: self.settings.processing_timeout.as_secs_f64(),
-            at_once,
+            many_orders,
         };
         let report = judge(query, &facts, &input::parameters(self.window)).await?;
         report.tell(context);

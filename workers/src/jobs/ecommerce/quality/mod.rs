@@ -27,6 +27,9 @@ pub(super) use report::Report;
 /// Columns that publishing adds, after the result was computed.
 const ADDED: [&str; 5] = ["silver_source_tables", "processing_timestamp", "layer", "year", "month"];
 
+/// Statements side by side that have memory enough.
+const STATEMENTS_AT_ONCE: usize = 6;
+
 /// What the checks need to know of the run.
 #[derive(Debug)]
 pub(super) struct Facts<'a> {
@@ -42,8 +45,8 @@ pub(super) struct Facts<'a> {
     pub run_seconds: f64,
     /// How long it may take.
     pub timeout_seconds: f64,
-    /// Statements that may be computed side by side; they share the memory.
-    pub at_once: usize,
+    /// Whether the window's orders need the memory for themselves.
+    pub many_orders: bool,
 }
 
 /// The counts of one statement; what is absent or null counts as 0.
@@ -89,14 +92,15 @@ pub(super) async fn judge(query: &Query, facts: &Facts<'_>, parameters: &[(&str,
     let products = job.reads(&ORDER_ITEMS) && job.reads(&PRODUCTS);
     // One is planned while another computes.
     let statements = [
-        Some(counts(include_str!("../sql/check/orders.sql"))),
+        Some(orders(query, facts, parameters)),
         items,
         products.then(|| counts(include_str!("../sql/check/products.sql"))),
         Some(counts(result_statement)),
         by_day.then(|| counts(include_str!("../sql/check/trend.sql"))),
         Some(counts(rows_statement)),
     ];
-    let answers = stream::iter(statements.map(OptionFuture::from)).buffered(facts.at_once).map(Option::transpose);
+    let at_once = if facts.many_orders { 1 } else { STATEMENTS_AT_ONCE };
+    let answers = stream::iter(statements.map(OptionFuture::from)).buffered(at_once).map(Option::transpose);
     let answers: Vec<Option<Counts>> = answers.try_collect().await?;
     let [Some(orders), items, products, Some(computed), day, Some(rows)] = &answers[..] else {
         unreachable!("each statement has an answer");
@@ -123,6 +127,26 @@ fn counts<'a>(
     async move {
         let rows = query.json(&statement, parameters).await?;
         Ok(Counts(rows.into_iter().next().unwrap_or_default()))
+    }
+    .boxed()
+}
+
+/// The counts of orders. Where memory is enough, hashes show that all ids are different; only if they do not, ids are sorted out.
+fn orders<'a>(
+    query: &'a Query,
+    facts: &'a Facts<'_>,
+    parameters: &'a [(&'a str, Value)],
+) -> BoxFuture<'a, Result<Counts, JobError>> {
+    let statement = |ids| Cow::from(include_str!("../sql/check/orders.sql").replace("{{distinct_ids}}", ids));
+    async move {
+        if !facts.many_orders {
+            let found = counts(query, statement("sw_distinct_least(order_id)"), parameters).await?;
+            if found.get("orders_without_own_key") == 0.0 {
+                return Ok(found);
+            }
+        }
+        let sorted_out = "(select count(order_id) from (select order_id from order_window group by order_id) as k)";
+        counts(query, statement(sorted_out), parameters).await
     }
     .boxed()
 }

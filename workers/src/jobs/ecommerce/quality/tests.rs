@@ -71,7 +71,7 @@ fn facts(job: &GoldJob) -> Facts<'_> {
         validate_schema: true,
         run_seconds: 1.0,
         timeout_seconds: 3600.0,
-        at_once: 2,
+        many_orders: false,
     }
 }
 

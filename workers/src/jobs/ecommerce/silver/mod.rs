@@ -92,6 +92,9 @@ impl Work<'_> {
     async fn make(&mut self, scope: &Scope) -> Result<Finish, JobError> {
         let (key, name) = (self.source.key, self.source.name);
         scope.register(&self.query).await?;
+        if !scope.all {
+            self.query.keep("scope_keys", &sql::scope_keys(self.source), &[]).await?;
+        }
         self.query.view("candidates", &sql::candidates(self.source, scope.all), &[]).await?;
         self.query.keep("checked", sql::checked(name), &[]).await?;
         let counts = self.query.json(sql::COUNTS, &[]).await?;

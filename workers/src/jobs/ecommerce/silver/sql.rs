@@ -49,19 +49,31 @@ pub(super) async fn register(
     Ok(())
 }
 
+/// Rows that lie in the files of the scope.
+fn in_scope() -> String {
+    format!("{SOURCE_FILE} in (select {SOURCE_FILE} from scope)")
+}
+
+/// The keys in the files of the scope.
+pub(super) fn scope_keys(source: &Source) -> String {
+    let ((typed, _), key) = (typed(source.name), source.key);
+    format!("select {key} from {typed} where {key} is not null and {}", in_scope())
+}
+
 /// What is looked at: the rows in the files of the scope (`scoped`), and those of the same keys in all other files; `all`: there
 /// are no others.
 pub(super) fn candidates(source: &Source, all: bool) -> String {
-    let (typed, _) = typed(source.name);
-    let key = source.key;
+    let ((typed, _), key) = (typed(source.name), source.key);
     if all {
         return format!("select t.*, true as scoped from {typed} as t");
     }
-    let scope = format!("{SOURCE_FILE} in (select {SOURCE_FILE} from scope)");
+    // `not in` would hold the rows in memory, for the sake of nulls.
     format!(
-        "select t.*, true as scoped from {typed} as t where {scope} union all \
-         select t.*, false as scoped from {typed} as t where not {scope} and {key} in \
-         (select {key} from {typed} where {scope})"
+        "select t.*, true as scoped from {typed} as t where {} union all \
+         select t.*, false as scoped from {typed} as t \
+         where not exists (select s.{SOURCE_FILE} from scope as s where s.{SOURCE_FILE} = t.{SOURCE_FILE}) \
+         and {key} in (select {key} from scope_keys)",
+        in_scope()
     )
 }
 

@@ -182,7 +182,7 @@ impl Source {
     async fn register(&self, query: &Query) -> Result<(), JobError> {
         match self {
             Source::Csv(columns, batch) => query.rows("dimension", columns, vec![batch.clone()]).await,
-            Source::Parquet(folder, objects) => query.parquet("dimension", folder, objects, None).await,
+            Source::Parquet(folder, objects) => query.parquet("dimension", folder, objects, None).await.map(drop),
         }
     }
 }

@@ -155,8 +155,14 @@ impl Run<'_> {
     /// Registers the input as gold's types; whether a number can be lost on the way.
     async fn read(&self, query: &Query, input: &Input, metrics: &mut Metrics) -> Result<bool, JobError> {
         let names: Vec<String> = input.objects.iter().map(|object| object.name.clone()).collect();
-        query.parquet("source", &self.settings.processed, &names, None).await?;
-        let plan = plan::normalised(&query.columns("source").await?);
+        let folder = &self.settings.processed;
+        let losing = query.parquet("source", folder, &names, None).await?;
+        let mut found = query.columns("source").await?;
+        if !losing.is_empty() {
+            found.extend(losing);
+            query.parquet("source", folder, &names, Some(&found)).await?;
+        }
+        let plan = plan::normalised(&found);
         metrics.missing_columns = plan.missing.iter().map(|name| (*name).to_owned()).collect();
         query.view("normalised", &plan.sql, &[]).await?;
         query.view("hashed", plan::HASHED, &[]).await?;

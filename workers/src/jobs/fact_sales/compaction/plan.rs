@@ -5,7 +5,7 @@
 //! Source: pipelines.md 2.4, steps 3 to 7.
 
 use super::super::columns::PROCESSED;
-use crate::query::{Column, Kind};
+use crate::query::{Column, Kind, lost_column};
 
 const NORMALISED: &str = include_str!("../sql/normalised.sql");
 /// Adds `row_hash`.
@@ -30,6 +30,7 @@ pub(super) struct Normalised {
 /// The SQL over the table `source` with the columns `found`.
 pub(super) fn normalised(found: &[Column]) -> Normalised {
     let kind_of = |name: &str| found.iter().find(|column| column.name == name).map(|column| column.kind);
+    let losing = |name: &str| found.iter().find(|column| **column == lost_column(name));
     let mut plan = Normalised { sql: NORMALISED.to_owned(), missing: Vec::new(), may_lose_numbers: false };
     let mut failures = Vec::new();
     for column in PROCESSED {
@@ -46,12 +47,15 @@ pub(super) fn normalised(found: &[Column]) -> Normalised {
         };
         if let Some(kind) = kind_of(name)
             && matches!(column.kind, Kind::Int64 | Kind::Float64)
-            && !matches!(kind, Kind::Int32 | Kind::Int64)
+            && (!matches!(kind, Kind::Int32 | Kind::Int64) || losing(name).is_some())
         {
-            let given = match kind {
+            let mut given = match kind {
                 Kind::Text => format!("trim(source.{name}) <> ''"),
                 _ => format!("source.{name} is not null"),
             };
+            if let Some(lost) = losing(name) {
+                given = format!("({given} or source.{} is not null)", lost.name);
+            }
             failures.push(format!("case when {given} and ({expression}) is null then 1 else 0 end"));
         }
         plan.sql = plan.sql.replace(&format!("{{{{{name}}}}}"), &expression);
@@ -130,7 +134,9 @@ pub(super) fn gold(dimension: Option<(&str, &str)>, may_lose_numbers: bool) -> S
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::query::column;
+    use crate::job::JobContext;
+    use crate::lake::Lake;
+    use crate::query::{Query, Value, column};
 
     #[test]
     fn every_placeholder_is_replaced_whatever_the_files_have() {
@@ -143,6 +149,22 @@ mod tests {
         assert_eq!(normalised(&[]).missing.len(), PROCESSED.len());
         let gold = gold(None, true);
         assert!(!gold.contains("{{") && gold.contains("from deduplicated g\norder by"), "{gold}");
+    }
+
+    #[tokio::test]
+    async fn rows_are_sorted_once_and_by_what_gold_is_sorted_by() {
+        let folder = tempfile::tempdir().unwrap();
+        let lake = Lake::at(folder.path().to_str().unwrap()).unwrap();
+        let query = Query::new(&JobContext::detached(lake, "test")).unwrap();
+        query.rows("source", &PROCESSED, Vec::new()).await.unwrap();
+        query.view("normalised", &normalised(&PROCESSED).sql, &[]).await.unwrap();
+        query.view("hashed", HASHED, &[]).await.unwrap();
+        let compacted_at = [("compacted_at", Value::from(chrono::DateTime::UNIX_EPOCH))];
+        query.view("deduplicated", DEDUPLICATED, &compacted_at).await.unwrap();
+        let plan = query.json(&format!("explain {}", gold(None, true)), &[]).await.unwrap();
+        let plan = plan.iter().find(|row| row["plan_type"] == "physical_plan").unwrap()["plan"].to_string();
+        assert!(plan.contains("FirstRowExec"), "{plan}");
+        assert_eq!(plan.matches("SortExec").count(), 1, "{plan}");
     }
 
     #[test]

@@ -1,11 +1,15 @@
--- What must hold between the ten tables, as figures side by side; the job compares them. Source: pipelines.md 3.4.
+-- What must hold between the ten tables, as figures side by side; the job compares them. Keys are counted by groups, which spill;
+-- sets do not. Source: pipelines.md 3.4.
 with events as (
-    select count(*) as fact_events_rows, count(distinct event_id) as fact_events_ids from fact_events
+    select
+        count(*) as fact_events_rows,
+        (select count(event_id) from (select event_id from fact_events group by event_id) as k) as fact_events_ids
+    from fact_events
 ),
 transactions as (
     select
         count(*) as fact_transactions_rows,
-        count(distinct tx_id) as fact_transactions_ids,
+        (select count(tx_id) from (select tx_id from fact_transactions group by tx_id) as k) as fact_transactions_ids,
         sum(case when tx_date is null then 1 else 0 end) as dateless_rows,
         cast(sum(case when tx_date is not null then cast(amount as decimal(38, 9)) end) as double) as dated_amount,
         cast(sum(case when user_id is not null then cast(amount as decimal(38, 9)) end) as double) as user_amount
@@ -20,7 +24,7 @@ revenue as (
 lifetime as (
     select
         count(*) as ltv_rows,
-        count(distinct user_id) as ltv_users,
+        (select count(user_id) from (select user_id from user_ltv group by user_id) as k) as ltv_users,
         cast(sum(cast(total_revenue as decimal(38, 9))) as double) as ltv_total
     from user_ltv
 ),
@@ -48,7 +52,10 @@ active as (
     from daily_active_users
 ),
 users as (
-    select count(*) as dim_users_rows, count(distinct user_id) as dim_users_ids from dim_users
+    select
+        count(*) as dim_users_rows,
+        (select count(user_id) from (select user_id from dim_users group by user_id) as k) as dim_users_ids
+    from dim_users
 )
 select
     fact_events_rows, fact_events_ids,

@@ -1,8 +1,7 @@
--- What the orders of the window are like.
+-- What the orders of the window are like. What stands in double braces counts different ids.
 select
     count(*) as orders,
-    count(*) - (select count(order_id) from (select order_id from order_window group by order_id) as k)
-        as orders_without_own_key,
+    count(*) - {{distinct_ids}} as orders_without_own_key,
     count(*) - count(user_id) as null_users,
     count(*) - count(total_amount) as null_amounts,
     count(case when total_amount <= 0 then 1 end) as amounts_not_positive,
