@@ -37,6 +37,8 @@ pub(super) struct GoldJob {
     sources: &'static [&'static Source],
     /// The argument of the window's length, and its default in days.
     window: (&'static str, u64),
+    /// What is computed first and kept, by name, for the statement to read more than once.
+    base: Option<(&'static str, &'static str)>,
     /// The statement that computes it, without the columns that tell of the run.
     statement: &'static str,
     replace: Replace,
@@ -59,6 +61,7 @@ pub(super) const DAILY: GoldJob = GoldJob {
     key: "date",
     sources: &[&ORDERS, &ORDER_ITEMS],
     window: ("days-back", 30),
+    base: None,
     statement: include_str!("../sql/gold/daily_sales.sql"),
     replace: Replace::Window,
 };
@@ -68,6 +71,7 @@ pub(super) const PRODUCT: GoldJob = GoldJob {
     key: "product_id",
     sources: &[&PRODUCTS, &ORDERS, &ORDER_ITEMS],
     window: ("lookback-days", 30),
+    base: None,
     statement: include_str!("../sql/gold/product_performance.sql"),
     replace: Replace::Table,
 };
@@ -77,6 +81,7 @@ pub(super) const DEPARTMENT: GoldJob = GoldJob {
     key: "department",
     sources: &[&PRODUCTS, &ORDERS, &ORDER_ITEMS],
     window: ("lookback-days", 30),
+    base: None,
     statement: include_str!("../sql/gold/department_analytics.sql"),
     replace: Replace::Table,
 };
@@ -86,6 +91,7 @@ pub(super) const CUSTOMER: GoldJob = GoldJob {
     key: "user_id",
     sources: &[&ORDERS],
     window: ("lookback-days", 90),
+    base: Some(("customer_spent", include_str!("../sql/gold/customer_spent.sql"))),
     statement: include_str!("../sql/gold/customer_insights.sql"),
     replace: Replace::Table,
 };

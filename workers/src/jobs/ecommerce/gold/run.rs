@@ -114,6 +114,9 @@ impl Work<'_> {
             Some(stored) => query.delta("stored", stored).await?,
             None => query.rows("stored", &columns(job.table.fields), Vec::new()).await?,
         }
+        if let Some((name, statement)) = job.base {
+            query.keep(name, statement, &parameters).await?;
+        }
         let rows = query.keep("result", job.statement, &parameters).await?;
         let report = self.check(&query, stored.is_some(), input::are_many(orders)?, began).await?;
         let (gold, written) = publish::publish(context, &query, job, &self.folder, self.window, processed_at).await?;

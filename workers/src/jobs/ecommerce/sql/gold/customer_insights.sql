@@ -1,21 +1,25 @@
--- That orders have ids of their own is checked, so they are only counted. Scores by fifths from worst to best; ties are cut by user_id. Below five customers ntile gives 1 to n.
-with spent as (
+-- Scores by fifths from worst to best; ties are cut by user_id. The first fifths are one longer where customers do not divide, so
+-- below five customers the score is 1 to n. A place and the number of all say the fifth, which ntile would hold all rows for.
+with placed as (
     select
-        user_id,
-        sw_round(coalesce(cast(sum(try_cast(total_amount as decimal(28, 12))) as double), 0.0), 2) as total_spend,
-        cast(count(order_id) as int) as order_count,
-        sw_days(${to}) - sw_days(max(date)) as days_since_last_order
-    from order_window
-    where user_id is not null
-    group by user_id
+        s.*,
+        cast(row_number() over (order by days_since_last_order desc, user_id) as bigint) - 1 as by_recency,
+        cast(row_number() over (order by order_count, user_id) as bigint) - 1 as by_frequency,
+        cast(row_number() over (order by total_spend, user_id) as bigint) - 1 as by_amount
+    from customer_spent as s
+),
+fifths as (
+    select cast((count(*) - count(*) % 5) / 5 as bigint) as size, cast(count(*) % 5 as bigint) as longer from customer_spent
 ),
 scored as (
     select
-        spent.*,
-        ntile(5) over (order by days_since_last_order desc, user_id)
-            + ntile(5) over (order by order_count, user_id)
-            + ntile(5) over (order by total_spend, user_id) as score
-    from spent
+        p.*,
+        greatest(floor(p.by_recency / (f.size + 1)), floor((p.by_recency - f.longer) / nullif(f.size, 0)))
+            + greatest(floor(p.by_frequency / (f.size + 1)), floor((p.by_frequency - f.longer) / nullif(f.size, 0)))
+            + greatest(floor(p.by_amount / (f.size + 1)), floor((p.by_amount - f.longer) / nullif(f.size, 0)))
+            + 3 as score
+    from placed as p
+    cross join fifths as f
 )
 select
     user_id,
