@@ -143,3 +143,36 @@ fn department_analytics(context: &JobContext) -> BoxFuture<'_, Result<Finish, Jo
 fn customer_insights(context: &JobContext) -> BoxFuture<'_, Result<Finish, JobError>> {
     run::run(context, &CUSTOMER).boxed()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::CUSTOMER;
+    use crate::job::JobContext;
+    use crate::lake::Lake;
+    use crate::query::Query;
+
+    #[tokio::test]
+    async fn customers_are_in_the_fifths_of_ntile() {
+        let place = tempfile::tempdir().unwrap();
+        let lake = Lake::at(place.path().to_str().unwrap()).unwrap();
+        let query = Query::new(&JobContext::detached(lake, "test")).unwrap();
+        let (_, segments) = CUSTOMER.statement.rsplit_once("days_since_last_order,\n").unwrap();
+        for customers in (1..=16).chain([1003]) {
+            let spent = format!(
+                "select value as user_id, value * 7 % 10 + 0.5 as total_spend, value * 3 % 4 + 1 as order_count, \
+                 value * 5 % 13 as days_since_last_order from generate_series(1, {customers})"
+            );
+            query.view("customer_spent", &spent, &[]).await.unwrap();
+            let by_ntile = format!(
+                "with scored as (select s.*, ntile(5) over (order by days_since_last_order desc, user_id) \
+                 + ntile(5) over (order by order_count, user_id) + ntile(5) over (order by total_spend, user_id) as score \
+                 from customer_spent as s) select user_id, {segments} order by user_id"
+            );
+            let by_place =
+                format!("select user_id, customer_segment from ({}) as t order by user_id", CUSTOMER.statement);
+            let by_ntile = query.json(&by_ntile, &[]).await.unwrap();
+            assert_eq!(query.json(&by_place, &[]).await.unwrap(), by_ntile, "{customers} customers");
+            assert_eq!(by_ntile.len(), customers);
+        }
+    }
+}
