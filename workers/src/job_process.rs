@@ -11,6 +11,7 @@ use tracing::{info, warn};
 
 use crate::child::{self, Command, Ended, Stops};
 use crate::completion::complete;
+use crate::heaps;
 use crate::input::{job_arguments, job_run_id};
 use crate::logs::JobLog;
 use crate::outcome::{Failure, Outcome, PRE_VALIDATION_FAILED, UNEXPECTED_ERROR, judge};
@@ -60,6 +61,7 @@ pub(crate) async fn serve(task: &Task<'_>, job: &str, spark: Option<&str>, _slot
 /// Writes log lines to standard error and the result object as the last line of standard output. Exit status
 /// (`pipelines.md` 0.3): 0 success or skip, 1 failed, 2 bad arguments, 3 some partitions failed.
 pub fn main_job_process(name: &str, words: &[String]) -> ExitCode {
+    heaps::bound();
     if let Err(error) = child::end_with_worker() {
         // Without the thread a job may outlive a killed worker, so it does not begin.
         tracing::error!("Cannot watch the worker: {error}");

@@ -9,6 +9,7 @@ mod client;
 mod completion;
 mod config;
 mod function;
+mod heaps;
 mod input;
 pub mod job;
 mod job_process;
