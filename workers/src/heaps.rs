@@ -12,6 +12,8 @@ use std::process::Command;
 const VARIABLE: &str = "MALLOC_ARENA_MAX";
 /// What a heap keeps, about.
 const HEAP_BYTES: usize = 64 << 20;
+/// As many as glibc allows for each core are not worth a new beginning.
+const HEAPS_PER_CORE: usize = 8;
 
 /// Begins this process anew with as many heaps as its memory is for, if nobody has said how many. It goes on as it is if that
 /// does not work.
@@ -22,9 +24,11 @@ pub(crate) fn bound() {
     // What is wrong with the allowance is said by the job.
     let (Ok(program), Ok(allowed_bytes)) = (std::env::current_exe(), crate::query::memory_bytes()) else { return };
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let count = count(cores, allowed_bytes).to_string();
-    let error = Command::new(program).args(std::env::args_os().skip(1)).env(VARIABLE, count).exec();
-    tracing::warn!("Cannot bound the heaps of this job by {VARIABLE}: {error}");
+    let count = count(cores, allowed_bytes);
+    if count < HEAPS_PER_CORE * cores {
+        let error = Command::new(program).args(std::env::args_os().skip(1)).env(VARIABLE, count.to_string()).exec();
+        tracing::warn!("Cannot bound the heaps of this job by {VARIABLE}: {error}");
+    }
 }
 
 /// One for each core at least.

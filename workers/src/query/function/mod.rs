@@ -3,7 +3,7 @@
 
 mod digest;
 mod distinct;
-mod distinct_least;
+mod hashes;
 mod number;
 mod stand_in;
 mod text;
@@ -20,8 +20,7 @@ use deltalake::datafusion::logical_expr::{
 use crate::lake::Kind;
 use crate::lake::read::parse_instant;
 
-pub(super) use distinct::distinct;
-pub(super) use distinct_least::distinct_least;
+pub(super) use distinct::{distinct, distinct_least};
 pub use number::{parse_number, round_half_away};
 pub(super) use stand_in::stand_in;
 pub use text::{text_of_float, text_of_timestamp};

@@ -1,74 +1,22 @@
 //! How many different texts there are at least, by their hashes.
 
-use std::sync::Arc;
-
 use deltalake::arrow::array::{Array, ArrayRef, AsArray};
-use deltalake::arrow::datatypes::{DataType, Field, FieldRef};
 use deltalake::datafusion::common::hash_utils::{RandomState, create_hashes};
-use deltalake::datafusion::common::{DataFusionError, Result, ScalarValue};
-use deltalake::datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
-use deltalake::datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};
-
-/// Its name in statements.
-pub(in crate::query) const DISTINCT_LEAST: &str = "sw_distinct_least";
+use deltalake::datafusion::common::{Result, ScalarValue, internal_err};
+use deltalake::datafusion::logical_expr::Accumulator;
 
 /// All accumulators of a statement must hash alike.
 const SEED: u64 = 0x5eed;
 
-/// `sw_distinct_least(x)`: not more than `count(distinct x)`, and hardly ever less: only where two texts have the same hash of 64
-/// bits. Where it is the number of rows, all are different for certain. It holds eight bytes for each row and does not spill.
-pub(in crate::query) fn distinct_least() -> AggregateUDF {
-    AggregateUDF::new_from_impl(DistinctLeast {
-        signature: Signature::exact(vec![DataType::Utf8], Volatility::Immutable),
-    })
-}
-
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct DistinctLeast {
-    signature: Signature,
-}
-
-impl AggregateUDFImpl for DistinctLeast {
-    fn name(&self) -> &str {
-        DISTINCT_LEAST
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Int64)
-    }
-
-    fn accumulator(&self, _: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        Ok(Box::<Seen>::default())
-    }
-
-    fn state_fields(&self, arguments: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
-        Ok(vec![Arc::new(Field::new(format!("{}[seen]", arguments.name), DataType::Binary, true))])
-    }
-
-    fn default_value(&self, _: &DataType) -> Result<ScalarValue> {
-        Ok(ScalarValue::Int64(Some(0)))
-    }
-
-    fn is_nullable(&self) -> bool {
-        false
-    }
-}
-
 /// The hashes of all texts, in any order.
 #[derive(Debug, Default)]
-struct Seen {
+pub(super) struct Hashes {
     hashes: Vec<u64>,
 }
 
-impl Accumulator for Seen {
+impl Accumulator for Hashes {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        let [texts] = values else {
-            return Err(DataFusionError::Internal(format!("{DISTINCT_LEAST} takes one column")));
-        };
+        let [texts] = values else { return internal_err!("one column is counted") };
         let mut hashes = vec![0; texts.len()];
         create_hashes([texts], &RandomState::with_seed(SEED), &mut hashes)?;
         match texts.nulls() {
