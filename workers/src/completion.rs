@@ -13,19 +13,28 @@ use crate::task::Task;
 /// A service that is away is asked again until it is back: the work is done, and only its news is missing. It ends early
 /// when the task is gone, or when the worker may not wait any longer; then the lease expires, and the job, which is
 /// idempotent, runs again elsewhere.
+///
+/// Log and report come before the outcome: a service that is back just after they failed is told them again first. Only
+/// one that answers a heartbeat and still does not take them gets the outcome without them.
 pub(crate) async fn complete(task: &Task<'_>, outcome: Outcome, log: &JobLog, mut report: Option<TaskReport>) {
     let mut outcome = outcome;
     let mut backoff = Backoff::new();
     let mut warned = false;
+    let mut is_there = false;
     loop {
-        log.flush(&task.worker.reports, task.token()).await;
-        if let Some(body) = &report
-            && task.worker.reports.report(body).await != Delivery::Unreachable
-        {
-            report = None;
-        }
-        let refusal = match send(task, &outcome).await {
-            Ok(()) => return,
+        let told = tell(task, log, &mut report).await;
+        let is_result = matches!(outcome, Outcome::Success { .. } | Outcome::Failure(_));
+        let sent = if told == Delivery::Unreachable && is_result && !is_there {
+            answers(task).await.map(|()| false)
+        } else {
+            send(task, &outcome).await.map(|()| true)
+        };
+        let refusal = match sent {
+            Ok(true) => return,
+            Ok(false) => {
+                is_there = true;
+                continue;
+            }
             Err(CallError::Gone(why)) => {
                 info!(activity.name = task.activity, "The result of a task comes too late: {why}");
                 return;
@@ -34,6 +43,7 @@ pub(crate) async fn complete(task: &Task<'_>, outcome: Outcome, log: &JobLog, mu
                 if !std::mem::replace(&mut warned, true) {
                     warn!(activity.name = task.activity, "Cannot hand over a finished task yet, trying on: {why}");
                 }
+                is_there = false;
                 tokio::select! {
                     () = tokio::time::sleep(backoff.pause()) => continue,
                     () = task.ended_early() => {
@@ -55,6 +65,27 @@ pub(crate) async fn complete(task: &Task<'_>, outcome: Outcome, log: &JobLog, mu
                 return;
             }
         }
+    }
+}
+
+/// Hands over log lines and report, as far as they are not yet.
+async fn tell(task: &Task<'_>, log: &JobLog, report: &mut Option<TaskReport>) -> Delivery {
+    let reports = &task.worker.reports;
+    let logged = log.flush(reports, task.token()).await;
+    if let Some(body) = report {
+        match reports.report(body).await {
+            Delivery::Unreachable => return Delivery::Unreachable,
+            Delivery::Delivered | Delivery::Unsupported => *report = None,
+        }
+    }
+    logged
+}
+
+/// Whether the service answers about this task, be it with a refusal.
+async fn answers(task: &Task<'_>) -> Result<(), CallError> {
+    match task.worker.client.heartbeat(task.token()).await {
+        Err(CallError::Refused { .. }) => Ok(()),
+        other => other,
     }
 }
 

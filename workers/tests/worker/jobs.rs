@@ -183,6 +183,21 @@ async fn a_service_that_was_away_gets_result_and_log_when_it_is_back() {
 }
 
 #[tokio::test]
+async fn a_service_that_comes_back_between_log_and_result_gets_both() {
+    let service = FakeService::start();
+    let token = service.give("dev-test-sleep", &json!({"--seconds": 0.3}));
+    let worker = TestWorker::start(&service, "test-sleep", &[]);
+    eventually("the job's process", || service.pid(&token)).await;
+    service.book().deaf = true;
+    let End::Success(result) = eventually("the result", || service.end(&token)).await else { panic!("no success") };
+    let last = format!("line {}", result["metrics"]["lines"]);
+    assert_eq!(service.log(&token).last(), Some(&last));
+    assert!(service.book().reports.contains_key(&token));
+    assert_eq!(service.book().late_reports, 0);
+    worker.stop().await;
+}
+
+#[tokio::test]
 async fn a_service_without_logs_and_reports_is_served_all_the_same() {
     let service = FakeService::with(Manner { extras: false, ..Manner::default() });
     let (_, end) = run_one(&service, "test-echo", &json!({}), &[]).await;

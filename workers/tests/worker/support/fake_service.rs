@@ -61,6 +61,10 @@ pub struct Book {
     pub late_reports: usize,
     pub released: Vec<String>,
     pub worker_heartbeats: Vec<Value>,
+    /// Logs and reports are answered with 503 until a report was, and a call on a task followed: what a worker sees that
+    /// tells its news to a service just before it is back.
+    pub deaf: bool,
+    report_refused: bool,
     draining: bool,
     next: usize,
 }
@@ -218,6 +222,9 @@ async fn poll(shared: &Shared, arn: &str) -> Response {
 
 fn on_task(shared: &Shared, token: &str, then: impl FnOnce(&mut Book, String)) -> Response {
     let mut book = shared.book.lock().expect("not poisoned");
+    if std::mem::take(&mut book.report_refused) {
+        book.deaf = false;
+    }
     if book.ends.contains_key(token) {
         return refuse("TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'");
     }
@@ -239,6 +246,10 @@ async fn extra(
     let mut book = shared.book.lock().expect("not poisoned");
     let token = body["taskToken"].as_str().unwrap_or_default().to_owned();
     match (topic.as_str(), verb.as_str()) {
+        ("tasks", "logs" | "report") if book.deaf => {
+            book.report_refused |= verb == "report";
+            return StatusCode::SERVICE_UNAVAILABLE;
+        }
         ("tasks", "logs") => {
             let lines = body["lines"].as_array().expect("lines are a list").clone();
             book.logs.entry(token).or_default().extend(lines);
