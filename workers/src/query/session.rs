@@ -106,8 +106,8 @@ impl Session {
         let config = config(memory_mb, partitions);
         let rows_max = config.options().optimizer.hash_join_single_partition_threshold_rows / SMALL_SHARE;
         let mut rules = PhysicalOptimizer::new().rules;
-        let chosen = rules.iter().position(|rule| rule.name() == held::AFTER).map_or(0, |before| before + 1);
-        rules.insert(chosen, Arc::new(HeldSides { rows_max }));
+        let chosen = rules.iter().position(|rule| rule.name() == held::AFTER).expect("DataFusion chooses sides");
+        rules.insert(chosen + 1, Arc::new(HeldSides { rows_max }));
         let state = SessionStateBuilder::new()
             .with_config(config)
             .with_runtime_env(runtime)

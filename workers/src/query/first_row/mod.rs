@@ -77,7 +77,7 @@ fn instead_of(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionP
     let below = filter.input();
     let projection = below.downcast_ref::<ProjectionExec>();
     let window = projection.map_or(below, ProjectionExec::input);
-    let Some(first) = instead_of_window(window)? else { return Ok(None) };
+    let Some(first) = instead_of_window(window) else { return Ok(None) };
     let number = first.schema().fields().len() - 1;
     let place = match projection {
         Some(projection) => only_place(projection.expr(), number),
@@ -96,26 +96,22 @@ fn instead_of(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionP
 }
 
 /// What stands for a window of row numbers of rows that are sorted for it.
-fn instead_of_window(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<FirstRowExec>> {
-    let Some(window) = plan.downcast_ref::<BoundedWindowAggExec>() else { return Ok(None) };
-    let Some(sort) = window.input().downcast_ref::<SortExec>() else { return Ok(None) };
-    let [expression] = window.window_expr() else { return Ok(None) };
-    let Some(standard) = expression.as_any().downcast_ref::<StandardWindowExpr>() else { return Ok(None) };
+fn instead_of_window(plan: &Arc<dyn ExecutionPlan>) -> Option<FirstRowExec> {
+    let window = plan.downcast_ref::<BoundedWindowAggExec>()?;
+    let sort = window.input().downcast_ref::<SortExec>()?;
+    let [expression] = window.window_expr() else { return None };
+    let standard = expression.as_any().downcast_ref::<StandardWindowExpr>()?;
     let function = standard.get_standard_func_expr().as_any().downcast_ref::<WindowUDFExpr>();
     let groups = expression.partition_by();
     let sorted = matches!(window.input_order_mode, InputOrderMode::Sorted) && sort.fetch().is_none();
     let numbers = function.is_some_and(|function| function.fun().name() == ROW_NUMBER);
     let prefix = sort.expr().iter().take(groups.len()).cloned().collect::<Vec<_>>();
     let grouped = prefix.iter().all(|sorted| groups.iter().any(|group| group.eq(&sorted.expr)));
-    match LexOrdering::new(prefix) {
-        Some(prefix) if sorted && numbers && grouped => {
-            let partitioned = sort.preserve_partitioning();
-            let sort = SortExec::new(prefix, sort.input().clone()).with_preserve_partitioning(partitioned);
-            FirstRowExec::new(Arc::new(sort), groups.to_vec(), expression.order_by().to_vec(), window.schema())
-                .map(Some)
-        }
-        _ => Ok(None),
-    }
+    let prefix = LexOrdering::new(prefix).filter(|_| sorted && numbers && grouped)?;
+    let partitioned = sort.preserve_partitioning();
+    let sort = SortExec::new(prefix, sort.input().clone()).with_preserve_partitioning(partitioned);
+    let order = expression.order_by().to_vec();
+    Some(FirstRowExec::new(Arc::new(sort), groups.to_vec(), order, window.schema()))
 }
 
 /// Where a projection has a column of its input, if it has it once and as it is.
@@ -164,7 +160,7 @@ impl FirstRowExec {
         groups: Vec<Arc<dyn PhysicalExpr>>,
         order: Vec<PhysicalSortExpr>,
         schema: SchemaRef,
-    ) -> Result<FirstRowExec> {
+    ) -> FirstRowExec {
         let orderings = input.output_ordering().cloned();
         let equivalences = EquivalenceProperties::new_with_orderings(schema, orderings);
         let properties = PlanProperties::new(
@@ -173,7 +169,7 @@ impl FirstRowExec {
             input.pipeline_behavior(),
             input.boundedness(),
         );
-        Ok(FirstRowExec { input, groups, order, properties: Arc::new(properties) })
+        FirstRowExec { input, groups, order, properties: Arc::new(properties) }
     }
 }
 
@@ -219,7 +215,7 @@ impl ExecutionPlan for FirstRowExec {
     fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
         match (children.pop(), children.is_empty()) {
             (Some(input), true) => {
-                Ok(Arc::new(FirstRowExec::new(input, self.groups.clone(), self.order.clone(), self.schema())?))
+                Ok(Arc::new(FirstRowExec::new(input, self.groups.clone(), self.order.clone(), self.schema())))
             }
             _ => Err(DataFusionError::Internal("FirstRowExec has one input".to_owned())),
         }

@@ -81,7 +81,7 @@ impl AggregateUDFImpl for Distinct {
     }
 
     fn state_fields(&self, arguments: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
-        Ok(vec![Arc::new(Field::new(format!("{}[seen]", arguments.name), DataType::Binary, true))])
+        Ok(vec![Arc::new(Field::new(format!("{}[seen]", arguments.name), DataType::LargeBinary, true))])
     }
 
     fn default_value(&self, _: &DataType) -> Result<ScalarValue> {
@@ -132,11 +132,11 @@ impl Accumulator for Seen {
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
         let mut bytes = Vec::with_capacity(self.numbers.serialized_size());
         self.numbers.serialize_into(&mut bytes).map_err(DataFusionError::from)?;
-        Ok(vec![ScalarValue::Binary(Some(bytes))])
+        Ok(vec![ScalarValue::LargeBinary(Some(bytes))])
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
-        for bytes in states[0].as_binary::<i32>().iter().flatten() {
+        for bytes in states[0].as_binary::<i64>().iter().flatten() {
             self.numbers |= RoaringTreemap::deserialize_from(Cursor::new(bytes)).map_err(DataFusionError::from)?;
         }
         Ok(())
@@ -164,7 +164,7 @@ fn lie_together(numbers: &[u64]) -> Option<(u32, RoaringBitmap)> {
 mod tests {
     use std::collections::HashSet;
 
-    use deltalake::arrow::array::{BinaryArray, Int64Array};
+    use deltalake::arrow::array::{Int64Array, LargeBinaryArray};
 
     use super::*;
 
@@ -185,8 +185,10 @@ mod tests {
                     halves[place % 2].update_batch(&[batch]).unwrap();
                 }
                 for half in &mut halves {
-                    let [ScalarValue::Binary(Some(state))] = &half.state().unwrap()[..] else { panic!("one state") };
-                    whole.merge_batch(&[Arc::new(BinaryArray::from(vec![state.as_slice()]))]).unwrap();
+                    let [ScalarValue::LargeBinary(Some(state))] = &half.state().unwrap()[..] else {
+                        panic!("one state")
+                    };
+                    whole.merge_batch(&[Arc::new(LargeBinaryArray::from(vec![state.as_slice()]))]).unwrap();
                 }
                 let expected = ScalarValue::Int64(Some(different as i64));
                 assert_eq!(whole.evaluate().unwrap(), expected, "spread by {shift}, batches of {size}");

@@ -38,11 +38,11 @@ impl Accumulator for Hashes {
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
         let bytes = self.hashes.iter().flat_map(|hash| hash.to_le_bytes()).collect();
-        Ok(vec![ScalarValue::Binary(Some(bytes))])
+        Ok(vec![ScalarValue::LargeBinary(Some(bytes))])
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
-        for bytes in states[0].as_binary::<i32>().iter().flatten() {
+        for bytes in states[0].as_binary::<i64>().iter().flatten() {
             self.hashes.extend(bytes.as_chunks().0.iter().copied().map(u64::from_le_bytes));
         }
         Ok(())

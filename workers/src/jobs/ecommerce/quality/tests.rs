@@ -267,3 +267,25 @@ fn departments_far_from_the_days_warn() {
         assert_eq!(outcome(&result::department_analytics(&counts(daily)), "cross-metric: daily sales"), expected);
     }
 }
+
+#[tokio::test]
+async fn orders_are_told_apart_by_hashes_or_sorted_out_with_the_same_count() {
+    let parameters = [("to", Value::from(facts(&DAILY).window.to))];
+    for (id, expected) in [("'2'", 0.0), ("'1'", 1.0), ("null", 1.0)] {
+        let (_place, query) = world("select 1 as nothing").await;
+        let orders = format!(
+            "select * from (values ('1', 7, 30.0, date '2025-04-15'), ({id}, 8, 10.5, date '2025-04-15')) \
+             as t(order_id, user_id, total_amount, date)"
+        );
+        query.view("order_window", &orders, &[]).await.unwrap();
+        for many_orders in [false, true] {
+            let facts = Facts { many_orders, ..facts(&DAILY) };
+            let counts = super::orders(&query, &facts, &parameters).await.unwrap();
+            assert_eq!(
+                (counts.get("orders"), counts.get("orders_without_own_key")),
+                (2.0, expected),
+                "{id}, {many_orders}"
+            );
+        }
+    }
+}
