@@ -49,7 +49,7 @@ def enrichment():
     silver, gold = "enrichment/delta/silver", "enrichment/delta/gold/high_risk_txns"
     yield Step("enrichment-silver", [ROOT], ["enrichment/raw"])
     yield Step("enrichment-gold", [ROOT], [silver])
-    yield Step("enrichment-gold-stream", [ROOT, "--trigger=available_now", "--optimize=false"], [silver])
+    yield Step("enrichment-gold-stream", [ROOT, "--trigger=available_now", "--optimize=false", "--max_commits_per_batch=8"], [silver])
     yield Step("enrichment-maintenance", [ROOT, "--tables=high_risk_txns"], [gold])
 
 

@@ -117,7 +117,7 @@ async fn columns_of_different_files_are_united_widened_and_normalised() {
 
 /// A file's type of a column may have values that the type of all files cannot say.
 #[tokio::test]
-async fn numbers_that_are_lost_where_files_differ_are_counted() {
+async fn values_that_are_lost_where_files_differ_are_counted() {
     let world = World::new().await;
     let day = world.folder("sales", &format!("processed/date={DATE}"));
     let ids = |names: [&str; 3]| Arc::new(StringArray::from(names.to_vec())) as ArrayRef;
@@ -126,14 +126,20 @@ async fn numbers_that_are_lost_where_files_differ_are_counted() {
     lists.append_value([Some(1.5)]);
     lists.append_null();
     lists.append_value([None]);
+    let lists = Arc::new(lists.finish());
     let price = floats([2.5, f64::NAN, f64::INFINITY]);
-    let numbers =
-        vec![("transaction_id", ids(["T1", "T2", "T3"])), ("unit_price", price), ("revenue", floats([1.0, 2.0, 3.0]))];
+    let numbers = vec![
+        ("transaction_id", ids(["T1", "T2", "T3"])),
+        ("unit_price", price),
+        ("revenue", floats([1.0, 2.0, 3.0])),
+        ("customer_id", ids(["C1", "C2", "C3"])),
+    ];
     let prices = Arc::new(StringArray::from(vec!["3.5", "NaN", " "]));
     let others = vec![
         ("transaction_id", ids(["T4", "T5", "T6"])),
         ("unit_price", prices),
-        ("revenue", Arc::new(lists.finish())),
+        ("revenue", lists.clone()),
+        ("customer_id", lists),
     ];
     day.put("numbers.parquet", parquet(numbers)).await.unwrap();
     day.put("others.parquet", parquet(others)).await.unwrap();
@@ -153,7 +159,10 @@ async fn numbers_that_are_lost_where_files_differ_are_counted() {
         ]
     );
     // Two floats and a text that are no number, and two lists.
-    assert_eq!(metrics(&world, DATE).await["numeric_parse_failures"], 5);
+    let metrics = metrics(&world, DATE).await;
+    assert_eq!(metrics["numeric_parse_failures"], 5);
+    let warnings = metrics["warnings"].as_array().unwrap();
+    assert!(warnings.contains(&json!("lost_values:customer_id=2")), "{warnings:?}");
 }
 
 #[tokio::test]

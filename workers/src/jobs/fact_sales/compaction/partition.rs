@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json};
 use super::super::columns::{DATE, gold};
 use super::audit::{Audit, Metrics, Status};
 use super::dimension::Dimension;
-use super::plan;
+use super::plan::{self, Normalised};
 use super::selection::Input;
 use super::settings::Settings;
 use super::tally::{Days, LOST, Tally, tallied};
@@ -125,12 +125,17 @@ impl Run<'_> {
         unaudited: &mut Option<Error>,
     ) -> Result<(), Failed> {
         let query = Query::beside(self.context, self.at_once).map_err(as_status(Status::ReadFailed))?;
-        let may_lose_numbers = self.read(&query, input, metrics).await.map_err(as_status(Status::ReadFailed))?;
-        let count = query.json("select count(*) as total from source", &[]).await;
-        metrics.total_rows_in_source_partition = first(&count.map_err(as_status(Status::CountFailed))?, "total");
+        let plan = self.read(&query, input, metrics).await.map_err(as_status(Status::ReadFailed))?;
+        let counts = query.json(&plan.counts(), &[]).await.map_err(as_status(Status::CountFailed))?;
+        metrics.total_rows_in_source_partition = first(&counts, "total");
+        let lost = plan.may_lose.iter().map(|name| (name, first(&counts, name))).filter(|(_, count)| *count > 0);
+        let lost: Vec<String> = lost.map(|(name, count)| format!("{name}={count}")).collect();
+        if !lost.is_empty() {
+            metrics.warnings.push(format!("lost_values:{}", lost.join(",")));
+        }
 
         let days = Days { date, late_before: self.late_before(date) };
-        let rows = self.gold(&query, may_lose_numbers).await.map_err(as_status(Status::ReadFailed))?;
+        let rows = self.gold(&query, plan.may_lose_numbers).await.map_err(as_status(Status::ReadFailed))?;
         let (rows, tally) = tallied(rows, days);
         let settings = WriteSettings {
             codec: Codec::Snappy,
@@ -152,8 +157,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Registers the input as gold's types; whether a number can be lost on the way.
-    async fn read(&self, query: &Query, input: &Input, metrics: &mut Metrics) -> Result<bool, JobError> {
+    /// Registers the input as gold's types.
+    async fn read(&self, query: &Query, input: &Input, metrics: &mut Metrics) -> Result<Normalised, JobError> {
         let names: Vec<String> = input.objects.iter().map(|object| object.name.clone()).collect();
         let folder = &self.settings.processed;
         let losing = query.parquet("source", folder, &names, None).await?;
@@ -167,7 +172,7 @@ impl Run<'_> {
         query.view("normalised", &plan.sql, &[]).await?;
         query.view("hashed", plan::HASHED, &[]).await?;
         query.view("deduplicated", plan::DEDUPLICATED, &[("compacted_at", Value::from(self.compacted_at))]).await?;
-        Ok(plan.may_lose_numbers)
+        Ok(plan)
     }
 
     /// The rows of the partition, with [`LOST`] as their last column if they can have lost numbers.

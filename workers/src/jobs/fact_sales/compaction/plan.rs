@@ -25,13 +25,24 @@ pub(super) struct Normalised {
     pub missing: Vec<&'static str>,
     /// Whether a number can be lost: only then are failures worth counting.
     pub may_lose_numbers: bool,
+    /// Keys, labels and instants that can be lost.
+    pub may_lose: Vec<&'static str>,
+}
+
+impl Normalised {
+    /// The SQL that counts the rows, as `total`, and what is lost of each column of `may_lose`, by its name.
+    pub fn counts(&self) -> String {
+        let lost = self.may_lose.iter().map(|name| format!(", count({}) as {name}", lost_column(name).name));
+        format!("select count(*) as total{} from source", lost.collect::<String>())
+    }
 }
 
 /// The SQL over the table `source` with the columns `found`.
 pub(super) fn normalised(found: &[Column]) -> Normalised {
     let kind_of = |name: &str| found.iter().find(|column| column.name == name).map(|column| column.kind);
     let losing = |name: &str| found.iter().find(|column| **column == lost_column(name));
-    let mut plan = Normalised { sql: NORMALISED.to_owned(), missing: Vec::new(), may_lose_numbers: false };
+    let sql = NORMALISED.to_owned();
+    let mut plan = Normalised { sql, missing: Vec::new(), may_lose_numbers: false, may_lose: Vec::new() };
     let mut failures = Vec::new();
     for column in PROCESSED {
         let name = match &column.name {
@@ -45,8 +56,12 @@ pub(super) fn normalised(found: &[Column]) -> Normalised {
                 null(column.kind)
             }
         };
+        let is_number = matches!(column.kind, Kind::Int64 | Kind::Float64);
+        if !is_number && losing(name).is_some() {
+            plan.may_lose.push(name);
+        }
         if let Some(kind) = kind_of(name)
-            && matches!(column.kind, Kind::Int64 | Kind::Float64)
+            && is_number
             && (!matches!(kind, Kind::Int32 | Kind::Int64) || losing(name).is_some())
         {
             let mut given = match kind {
