@@ -33,6 +33,7 @@ mod remote;
 mod session;
 #[cfg(feature = "spark")]
 mod spark;
+mod upkeep;
 
 use deltalake::arrow::array::RecordBatch;
 use serde_json::{Map, Value as Json};
@@ -51,6 +52,7 @@ pub use remote::{REMOTE_VARIABLE, RemoteError};
 pub(crate) use remote::{check_remote, end_sessions, remote_of_environment};
 pub(crate) use session::memory_bytes;
 pub use session::{MEMORY_MB_DEFAULT, MEMORY_VARIABLE};
+pub(crate) use upkeep::upkeep_session;
 
 /// A SQL session of a job; cheap to clone.
 #[derive(Clone)]

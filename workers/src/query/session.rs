@@ -9,7 +9,7 @@ use deltalake::datafusion::config::SpillCompression;
 use deltalake::datafusion::execution::SessionStateBuilder;
 use deltalake::datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use deltalake::datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
-use deltalake::datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use deltalake::datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use deltalake::datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use deltalake::datafusion::prelude::{SessionConfig, SessionContext};
 use tempfile::TempDir;
@@ -91,18 +91,8 @@ impl Session {
             let folder = std::env::temp_dir();
             JobError::new(Code::StorageError, format!("cannot create a folder in `{}`: {error}", folder.display()))
         })?;
-        let consumers = NonZeroUsize::new(3).expect("3 is not 0");
-        let pool = TrackConsumersPool::new(FairSpillPool::new(bytes(memory_mb)), consumers);
-        let spills = DiskManagerBuilder::default()
-            .with_mode(DiskManagerMode::Directories(vec![place.path().to_owned()]))
-            // What the folder's file system has; the default would fail a large job on a large disk.
-            .with_max_temp_directory_size(u64::MAX >> 1)
-            .with_max_spill_merge_fan_in(merge_fan_in(memory_mb, partitions));
-        let runtime = RuntimeEnvBuilder::new()
-            .with_memory_pool(Arc::new(pool))
-            .with_disk_manager_builder(spills)
-            .build_arc()
-            .map_err(|error| failure("the SQL session", &error))?;
+        let spills = DiskManagerMode::Directories(vec![place.path().to_owned()]);
+        let runtime = runtime(memory_mb, merge_fan_in(memory_mb, partitions), spills)?;
         let config = config(memory_mb, partitions);
         let rows_max = config.options().optimizer.hash_join_single_partition_threshold_rows / SMALL_SHARE;
         let mut rules = PhysicalOptimizer::new().rules;
@@ -161,12 +151,28 @@ impl Session {
     }
 }
 
-fn cores() -> usize {
+/// Memory that is shared fairly, and where what does not fit goes, merged `fan_in` runs at a time.
+pub(super) fn runtime(memory_mb: u64, fan_in: usize, spills: DiskManagerMode) -> Result<Arc<RuntimeEnv>, JobError> {
+    let consumers = NonZeroUsize::new(3).expect("3 is not 0");
+    let pool = TrackConsumersPool::new(FairSpillPool::new(bytes(memory_mb)), consumers);
+    let spills = DiskManagerBuilder::default()
+        .with_mode(spills)
+        // What the folder's file system has; the default would fail a large job on a large disk.
+        .with_max_temp_directory_size(u64::MAX >> 1)
+        .with_max_spill_merge_fan_in(fan_in);
+    RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(pool))
+        .with_disk_manager_builder(spills)
+        .build_arc()
+        .map_err(|error| failure("the SQL session", &error))
+}
+
+pub(super) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
 /// How many ways a statement works at once.
-fn partitions(sessions: usize) -> usize {
+pub(super) fn partitions(sessions: usize) -> usize {
     match sessions {
         // With one partition, joins and aggregations are planned in ways that cannot spill.
         1 => cores().max(2),
@@ -183,12 +189,12 @@ fn batch_rows(memory_mb: u64, partitions: usize) -> usize {
 
 /// Spilled runs merged at once. A merge takes the memory for all of them and gives none back, so without a bound the
 /// first sort of a statement leaves nothing to the others.
-fn merge_fan_in(memory_mb: u64, partitions: usize) -> usize {
+pub(super) fn merge_fan_in(memory_mb: u64, partitions: usize) -> usize {
     let share = bytes(memory_mb) / 2 / partitions;
     (share / (batch_rows(memory_mb, partitions) * MERGED_BATCHES * WIDE_ROW_BYTES)).max(2)
 }
 
-fn config(memory_mb: u64, partitions: usize) -> SessionConfig {
+pub(super) fn config(memory_mb: u64, partitions: usize) -> SessionConfig {
     let rows = batch_rows(memory_mb, partitions);
     let mut config = SessionConfig::new().with_batch_size(rows).with_target_partitions(partitions);
     let reservation = (bytes(memory_mb) as u64 / (16 * partitions as u64)).min(SORT_RESERVATION_BYTES_MAX);

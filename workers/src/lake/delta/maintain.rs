@@ -3,17 +3,20 @@
 use std::num::NonZeroU64;
 
 use chrono::TimeDelta;
-use deltalake::delta_datafusion::create_session_state_with_spill_config;
 use deltalake::operations::optimize::OptimizeType;
 use deltalake::operations::vacuum::VacuumMode;
 use deltalake::{FilterOp, FilterValue};
 
-use super::Delta;
+use super::{Delta, allowance};
 use crate::lake::parquet_file::writer_properties;
 use crate::lake::{Codec, Error};
+use crate::query::{MEMORY_VARIABLE, upkeep_session};
 
 /// Versions of this age at least stay readable, unless told otherwise: a reader or a writer may still be at them.
 pub const RETENTION_HOURS_MIN: u64 = 168;
+
+/// What DataFusion says when the memory is not enough; of its error delta-rs leaves only the text.
+const OUT_OF_MEMORY: &str = "Resources exhausted";
 
 /// What an optimisation did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,11 +61,7 @@ impl Delta {
             [] => OptimizeType::Compact,
             columns => OptimizeType::ZOrder(columns.iter().map(|&column| column.to_owned()).collect()),
         };
-        let memory = crate::query::memory_bytes().map_err(|error| Error::Configuration {
-            name: crate::query::MEMORY_VARIABLE.to_owned(),
-            reason: error.message,
-        })?;
-        let session = create_session_state_with_spill_config(Some(memory), None);
+        let (session, tasks) = upkeep_session().map_err(allowance)?;
         let size = NonZeroU64::new(target_file_mb.max(1).saturating_mul(1 << 20)).expect("at least 1 MiB");
         let optimized = self
             .table
@@ -72,9 +71,16 @@ impl Delta {
             .with_filters(&filters)
             .with_target_size(size)
             .with_writer_properties(writer_properties(Codec::Snappy))
+            .with_max_concurrent_tasks(tasks)
             .with_session_state(std::sync::Arc::new(session))
             .await;
-        let (table, metrics) = optimized.map_err(|error| self.failed("optimise", error))?;
+        let (table, metrics) = optimized.map_err(|error| match error.to_string().contains(OUT_OF_MEMORY) {
+            true => Error::Configuration {
+                name: MEMORY_VARIABLE.to_owned(),
+                reason: format!("it is too little to sort a partition of `{}`, raise it ({error})", self.uri()),
+            },
+            false => self.failed("optimise", error),
+        })?;
         *self = Delta::of(&self.folder, table)?;
         let bytes = |bytes: i64| u64::try_from(bytes).unwrap_or_default();
         Ok(Optimized {

@@ -27,6 +27,8 @@ use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 
 use super::{Column, Error, Folder, Kind, columns_of};
+use crate::job::JobError;
+use crate::query::MEMORY_VARIABLE;
 
 pub use changes::Change;
 pub use maintain::Optimized;
@@ -349,6 +351,11 @@ fn not_opened(uri: String, error: DeltaTableError) -> Error {
             Error::Unreadable { uri, format: "a Delta table", reason: format!("its log is torn, {reason}") }
         }
     }
+}
+
+/// What is wrong with the memory that is allowed.
+fn allowance(error: JobError) -> Error {
+    Error::Configuration { name: MEMORY_VARIABLE.to_owned(), reason: error.message }
 }
 
 /// Whether a commit failed because somebody else has that version.

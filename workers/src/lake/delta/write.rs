@@ -12,9 +12,10 @@ use deltalake::table::config::TablePropertiesExt;
 use serde_json::Value;
 
 use super::encode::{Encoders, Target};
-use super::{Delta, File, is_taken};
+use super::{Delta, File, allowance, is_taken};
 use crate::lake::parquet_file::writer_properties;
 use crate::lake::{Codec, Error, Rows};
+use crate::query::memory_bytes;
 
 /// Files are closed when they reach this size.
 const TARGET_FILE_BYTES: u64 = 128 << 20;
@@ -119,10 +120,7 @@ impl Delta {
             self.snapshot()?.table_config().num_indexed_cols(),
             None,
         );
-        let allowed = crate::query::memory_bytes().map_err(|error| Error::Configuration {
-            name: crate::query::MEMORY_VARIABLE.to_owned(),
-            reason: error.message,
-        })?;
+        let allowed = memory_bytes().map_err(allowance)?;
         let uri = self.uri();
         let target = Target { store: self.table.object_store(), config, uri: uri.clone() };
         let mut encoders = Encoders::start(&target, &rows.schema(), places, allowed)?;

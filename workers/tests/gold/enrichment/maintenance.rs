@@ -2,7 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::world::{Txn, World, expect, metric};
+use workers::lake::delta::Write;
+use workers::query::Kind;
+
+use super::super::support::{query, run_with_32_mib};
+use super::world::{ROOT, Txn, World, expect, metric};
 
 const TABLE: &str = "delta/gold/high_risk_txns";
 
@@ -45,6 +49,30 @@ async fn rows_are_the_same_multiset_and_only_changed_dates_are_optimised() {
     world.ingest("e.json", &[Txn { id: "t5", ..Txn::default() }]).await;
     expect(&world.stream(&[]).await, "OK", 0);
     assert_eq!(world.value("select count(*) from high_risk_txns").await, json!(5), "the stream goes on");
+}
+
+#[tokio::test]
+async fn more_rows_than_memory_are_optimised() {
+    let world = many_files().await;
+    let mut table = world.delta(TABLE).await;
+    let columns = table.columns();
+    for batch in 0..3 {
+        let texts = columns.iter().filter(|column| column.kind == Kind::Text);
+        let texts =
+            texts.map(|column| format!("repeat('x', 40) || cast(value * 7919 % 30011 as string) as {}, ", column.name));
+        let statement = format!(
+            "select {} cast('2025-06-1{}' as date) as event_date from generate_series(1, 20000)",
+            texts.collect::<String>(),
+            1 + batch % 2
+        );
+        let rows = query(&world.lake).stream(&statement, &[], &columns).await.unwrap();
+        table.write(rows, Write::Append, None, "test").await.unwrap();
+    }
+    let lake = world.place.path().to_str().unwrap();
+    let arguments = [&*format!("--root={ROOT}"), "--tables=high_risk_txns"];
+    let result = run_with_32_mib(lake, "enrichment-maintenance", &arguments);
+    expect(&result, "OK", 0);
+    assert_eq!(metric(&result, "maintenance_high_risk_txns")["rows"], 60_003, "{:?}", result.metrics);
 }
 
 #[tokio::test]
