@@ -24,9 +24,11 @@ use deltalake::datafusion::physical_expr::window::StandardWindowExpr;
 use deltalake::datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr};
 use deltalake::datafusion::physical_optimizer::PhysicalOptimizerRule;
 use deltalake::datafusion::physical_optimizer::sanity_checker::SanityCheckPlan;
+use deltalake::datafusion::physical_plan::aggregates::AggregateExec;
 use deltalake::datafusion::physical_plan::filter::FilterExec;
 use deltalake::datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use deltalake::datafusion::physical_plan::sorts::sort::SortExec;
+use deltalake::datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 use deltalake::datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use deltalake::datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowUDFExpr};
 use deltalake::datafusion::physical_plan::{
@@ -49,16 +51,23 @@ pub(super) struct FirstRows;
 
 impl PhysicalOptimizerRule for FirstRows {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        let mut others_pass = false;
         let changed = plan.clone().transform_up(|plan| {
             Ok(match instead_of(&plan)? {
-                Some(first) => Transformed::yes(first),
+                Some(instead) => {
+                    others_pass |= instead.others_pass;
+                    Transformed::yes(instead.plan)
+                }
                 None => Transformed::no(plan),
             })
         })?;
         if !changed.transformed {
             return Ok(plan);
         }
-        // Rows come sorted by group only: whatever counts on more needs the plan as it was.
+        // Rows come sorted by group only: whatever counts on more needs the plan as it was. With one row of a group nothing can.
+        if others_pass && (counts_on_order(&plan)? || !keeps_order(&plan, &changed.data)?) {
+            return Ok(plan);
+        }
         Ok(SanityCheckPlan::new().optimize(changed.data, config).unwrap_or(plan))
     }
 
@@ -71,8 +80,32 @@ impl PhysicalOptimizerRule for FirstRows {
     }
 }
 
+/// Whether something in a plan takes what rows come first, without saying so among the orders that it requires.
+fn counts_on_order(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
+    plan.exists(|plan| {
+        let aggregates = plan.downcast_ref::<AggregateExec>().map_or(&[][..], |aggregate| aggregate.aggr_expr());
+        let says_so = plan.is::<SortExec>() || plan.is::<SortPreservingMergeExec>();
+        Ok(plan.fetch().is_some() && !says_so || aggregates.iter().any(|of| !of.order_bys().is_empty()))
+    })
+}
+
+/// Whether the rows of a plan come in the order that they came in before it was changed.
+fn keeps_order(before: &Arc<dyn ExecutionPlan>, after: &Arc<dyn ExecutionPlan>) -> Result<bool> {
+    match before.output_ordering() {
+        Some(ordering) => after.equivalence_properties().ordering_satisfy(ordering.iter().cloned()),
+        None => Ok(true),
+    }
+}
+
+/// What stands for a filter of row numbers.
+struct Instead {
+    plan: Arc<dyn ExecutionPlan>,
+    /// Whether rows that are not the first of their group may pass.
+    others_pass: bool,
+}
+
 /// The same as this plan, if that is a filter that asks row numbers of sorted rows whether they are 1, and nothing else does.
-fn instead_of(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+fn instead_of(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Instead>> {
     let Some(filter) = plan.downcast_ref::<FilterExec>() else { return Ok(None) };
     let below = filter.input();
     let projection = below.downcast_ref::<ProjectionExec>();
@@ -92,7 +125,8 @@ fn instead_of(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionP
         Some(_) => replace_children_if_necessary(below.clone(), vec![Arc::new(first)])?,
         None => Arc::new(first),
     };
-    replace_children_if_necessary(plan.clone(), vec![first]).map(Some)
+    let plan = replace_children_if_necessary(plan.clone(), vec![first])?;
+    Ok(Some(Instead { plan, others_pass: !asks_only(filter.predicate(), place, false) }))
 }
 
 /// What stands for a window of row numbers of rows that are sorted for it.

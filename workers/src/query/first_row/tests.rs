@@ -72,12 +72,33 @@ async fn what_asks_for_more_than_the_first_row_is_left_to_datafusion() {
         let sql = ask.replace("{}", &format!("({}) as t", ranked(over)));
         assert!(!plan(&session, &sql).await.contains("FirstRowExec"), "{sql}");
     }
-    // The order within groups is asked for as well, and rows of one group come in any.
-    let ordered = format!(
-        "select k, n from ({}) as t where place = 1 or k is null order by k nulls last, n",
-        ranked("row_number()")
-    );
-    let batches = session.context.sql(&ordered).await.unwrap().collect().await.unwrap();
-    let rows = json::rows(&batches).unwrap();
-    assert!(rows.is_sorted_by_key(|row| (row["k"].is_null(), row["k"].as_str().map(str::to_owned), row["n"].as_i64())));
+}
+
+/// In one stream nothing says any more what order is asked for: the window's is the one.
+#[tokio::test]
+async fn an_order_within_groups_is_kept_where_all_of_a_group_pass() {
+    for sessions in [1, 2 * std::thread::available_parallelism().unwrap().get()] {
+        let session = Session::beside(64, sessions).unwrap();
+        let all = format!(
+            "(select *, row_number() over (partition by k order by newness) as place from ({ROWS}) as source) as t \
+             where place = 1 or k is null"
+        );
+        let rows_of = async |sql: &str| {
+            let batches = session.context.sql(sql).await.unwrap().collect().await.unwrap();
+            json::rows(&batches).unwrap()
+        };
+        let rows = rows_of(&format!("select k, newness from {all} order by k nulls last, newness")).await;
+        let place = |row: &serde_json::Map<String, serde_json::Value>| {
+            (row["k"].is_null(), row["k"].as_str().map(str::to_owned), row["newness"].as_i64())
+        };
+        assert!(rows.is_sorted_by_key(place), "{sessions}");
+        let first = format!("select k, newness from {all} order by k nulls first, newness limit 5");
+        let least: Vec<i64> = rows_of(&first).await.iter().map(|row| row["newness"].as_i64().unwrap()).collect();
+        let mut expected: Vec<i64> = (1..=100_000).filter(|n| n % 11 == 0).map(|n| n * 7919 % 60013).collect();
+        expected.sort_unstable();
+        assert_eq!(least, expected[..5], "{sessions}");
+        let aggregated = format!("select k, first_value(newness order by newness) as least from {all} group by k");
+        let rows = rows_of(&format!("select least from ({aggregated}) as a where k is null")).await;
+        assert_eq!(rows[0]["least"], expected[0], "{sessions}");
+    }
 }

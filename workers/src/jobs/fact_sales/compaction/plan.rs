@@ -170,16 +170,20 @@ mod tests {
     async fn rows_are_sorted_once_and_by_what_gold_is_sorted_by() {
         let folder = tempfile::tempdir().unwrap();
         let lake = Lake::at(folder.path().to_str().unwrap()).unwrap();
-        let query = Query::new(&JobContext::detached(lake, "test")).unwrap();
-        query.rows("source", &PROCESSED, Vec::new()).await.unwrap();
-        query.view("normalised", &normalised(&PROCESSED).sql, &[]).await.unwrap();
-        query.view("hashed", HASHED, &[]).await.unwrap();
-        let compacted_at = [("compacted_at", Value::from(chrono::DateTime::UNIX_EPOCH))];
-        query.view("deduplicated", DEDUPLICATED, &compacted_at).await.unwrap();
-        let plan = query.json(&format!("explain {}", gold(None, true)), &[]).await.unwrap();
-        let plan = plan.iter().find(|row| row["plan_type"] == "physical_plan").unwrap()["plan"].to_string();
-        assert!(plan.contains("FirstRowExec"), "{plan}");
-        assert_eq!(plan.matches("SortExec").count(), 1, "{plan}");
+        let context = JobContext::detached(lake, "test");
+        // Alone, and with one core for each of many.
+        for sessions in [1, 1000] {
+            let query = Query::beside(&context, sessions).unwrap();
+            query.rows("source", &PROCESSED, Vec::new()).await.unwrap();
+            query.view("normalised", &normalised(&PROCESSED).sql, &[]).await.unwrap();
+            query.view("hashed", HASHED, &[]).await.unwrap();
+            let compacted_at = [("compacted_at", Value::from(chrono::DateTime::UNIX_EPOCH))];
+            query.view("deduplicated", DEDUPLICATED, &compacted_at).await.unwrap();
+            let plan = query.json(&format!("explain {}", gold(None, true)), &[]).await.unwrap();
+            let plan = plan.iter().find(|row| row["plan_type"] == "physical_plan").unwrap()["plan"].to_string();
+            assert!(plan.contains("FirstRowExec"), "{plan}");
+            assert_eq!(plan.matches("SortExec").count(), 1, "{plan}");
+        }
     }
 
     #[test]
