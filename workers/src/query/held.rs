@@ -21,8 +21,10 @@ pub(super) const AFTER: &str = "join_selection";
 /// The rule; it comes when sides have been chosen by estimates, and before the inputs of joins are sorted ([`AFTER`]).
 #[derive(Debug)]
 pub(super) struct HeldSides {
-    /// A side of no more rows is held.
+    /// A side of no more rows is held,
     pub rows_max: usize,
+    /// unless they are said to take more than this.
+    pub bytes_max: usize,
 }
 
 impl PhysicalOptimizerRule for HeldSides {
@@ -70,7 +72,9 @@ impl HeldSides {
 
     fn holds(&self, side: &Arc<dyn ExecutionPlan>) -> Result<bool> {
         let statistics = StatisticsContext::new().compute(side.as_ref(), &StatisticsArgs::new())?;
-        Ok(matches!(statistics.num_rows, Precision::Exact(rows) if rows <= self.rows_max))
+        let few = matches!(statistics.num_rows, Precision::Exact(rows) if rows <= self.rows_max);
+        let wide = statistics.total_byte_size.get_value().is_some_and(|bytes| *bytes > self.bytes_max);
+        Ok(few && !wide)
     }
 }
 
@@ -129,6 +133,14 @@ mod tests {
             }
             assert_eq!(rows[0], rows[1], "{sql}");
         }
+        // Few rows may be wide. Of one table both sides are.
+        let statement = "select value as k, repeat('x', 1000000) as name from generate_series(1, 12)";
+        let batches = hashed.context.sql(statement).await.unwrap().collect().await.unwrap();
+        let table = deltalake::datafusion::datasource::MemTable::try_new(batches[0].schema(), vec![batches]);
+        merged.context.register_table("wide", std::sync::Arc::new(table.unwrap())).unwrap();
+        let shown =
+            plan(&merged, "select max(v.name), max(w.name) from wide as v join wide as w on w.k = v.k + 1").await;
+        assert!(shown.contains("SortMergeJoin"), "{shown}");
         // How many rows a condition leaves is an estimate.
         let some = |table| format!("(select * from {table} where k > 3)");
         let estimated = format!("select count(*) from {} as l join {} as s on s.k = l.k", some("large"), some("small"));

@@ -43,6 +43,9 @@ const HELD_ROW_BYTES: usize = 160;
 /// Where sides are large, a small one leaves most of that to sorting.
 const SMALL_SHARE: usize = 4;
 
+/// And none that takes more of the memory is held there, however few its rows.
+const WIDE_SHARE: usize = 8;
+
 /// Batches that a merge sets memory aside for, for each of the runs it merges.
 const MERGED_BATCHES: usize = 4;
 /// A rather wide row, in memory.
@@ -97,7 +100,8 @@ impl Session {
         let rows_max = config.options().optimizer.hash_join_single_partition_threshold_rows / SMALL_SHARE;
         let mut rules = PhysicalOptimizer::new().rules;
         let chosen = rules.iter().position(|rule| rule.name() == held::AFTER).expect("DataFusion chooses sides");
-        rules.insert(chosen + 1, Arc::new(HeldSides { rows_max }));
+        let bytes_max = bytes(memory_mb) / WIDE_SHARE;
+        rules.insert(chosen + 1, Arc::new(HeldSides { rows_max, bytes_max }));
         let state = SessionStateBuilder::new()
             .with_config(config)
             .with_runtime_env(runtime)
