@@ -40,6 +40,12 @@ struct Shared {
     sending: tokio::sync::Mutex<()>,
 }
 
+/// Lines of one request; the first stands for `lost` that are not among them, if there are such.
+struct Batch {
+    lines: Vec<LogLine>,
+    lost: u64,
+}
+
 #[derive(Default)]
 struct Buffer {
     waiting: VecDeque<LogLine>,
@@ -99,10 +105,10 @@ impl JobLog {
         let _one_at_a_time = self.shared.sending.lock().await;
         loop {
             let batch = self.shared.buffer.lock().next_batch();
-            if batch.is_empty() {
+            if batch.lines.is_empty() {
                 return Delivery::Delivered;
             }
-            let delivery = reports.logs(&TaskLogs { task_token, lines: &batch }).await;
+            let delivery = reports.logs(&TaskLogs { task_token, lines: &batch.lines }).await;
             if delivery == Delivery::Unreachable {
                 self.shared.buffer.lock().put_back(batch);
                 return delivery;
@@ -112,28 +118,29 @@ impl JobLog {
 }
 
 impl Buffer {
-    fn next_batch(&mut self) -> Vec<LogLine> {
-        let mut batch = Vec::new();
+    fn next_batch(&mut self) -> Batch {
+        let mut batch = Batch { lines: Vec::new(), lost: 0 };
         if let (true, Some(oldest)) = (self.lost > 0, self.waiting.front()) {
             let text =
                 format!("[{} earlier lines were lost: the server was away or the job wrote too fast]", self.lost);
-            batch.push(LogLine { at: oldest.at, stream: "worker", text });
-            self.lost = 0;
+            batch.lines.push(LogLine { at: oldest.at, stream: "worker", text });
+            batch.lost = std::mem::take(&mut self.lost);
         }
         let mut bytes = 0;
         while let Some(line) = self.waiting.front() {
-            bytes += line.text.len();
-            if batch.len() >= BATCH_LINES_MAX || (bytes > BATCH_BYTES_MAX && !batch.is_empty()) {
+            bytes += json_bytes(&line.text);
+            if batch.lines.len() >= BATCH_LINES_MAX || (bytes > BATCH_BYTES_MAX && !batch.lines.is_empty()) {
                 break;
             }
-            batch.extend(self.waiting.pop_front());
+            batch.lines.extend(self.waiting.pop_front());
         }
         batch
     }
 
     /// What was not sent goes back to the front; what no longer fits is lost like any other.
-    fn put_back(&mut self, batch: Vec<LogLine>) {
-        for line in batch.into_iter().rev() {
+    fn put_back(&mut self, batch: Batch) {
+        self.lost += batch.lost;
+        for line in batch.lines.into_iter().skip(usize::from(batch.lost > 0)).rev() {
             if self.waiting.len() == BUFFER_LINES_MAX {
                 self.lost += 1;
             } else {
@@ -141,6 +148,16 @@ impl Buffer {
             }
         }
     }
+}
+
+/// What a text takes in JSON, without its quotes.
+fn json_bytes(text: &str) -> usize {
+    let byte = |byte| match byte {
+        b'"' | b'\\' => 2,
+        0..0x20 => 6,
+        _ => 1,
+    };
+    text.bytes().map(byte).sum()
 }
 
 #[cfg(test)]
@@ -159,29 +176,41 @@ mod tests {
     fn batches_keep_the_order_and_the_limit() {
         let log = log_of(BATCH_LINES_MAX + 1);
         let mut buffer = log.shared.buffer.lock();
-        let (first, second) = (buffer.next_batch(), buffer.next_batch());
+        let (first, second) = (buffer.next_batch().lines, buffer.next_batch().lines);
         assert_eq!((first.len(), second.len()), (BATCH_LINES_MAX, 1));
         assert_eq!((first[0].text.as_str(), second[0].text.as_str()), ("line 0", "line 500"));
-        assert!(buffer.next_batch().is_empty());
+        assert!(buffer.next_batch().lines.is_empty());
     }
 
     #[test]
     fn a_batch_of_long_lines_stays_below_the_request_limit() {
-        let log = JobLog::default();
-        for _ in 0..200 {
-            log.push("stdout", &"x".repeat(3 * TEXT_CHARS_MAX));
+        for character in ["x", "\"", "\u{1}", "\t"] {
+            let log = JobLog::default();
+            for _ in 0..200 {
+                log.push("stdout", &character.repeat(3 * TEXT_CHARS_MAX));
+            }
+            let batch = log.shared.buffer.lock().next_batch().lines;
+            assert_eq!(batch[0].text.len(), TEXT_CHARS_MAX);
+            let body = serde_json::to_vec(&TaskLogs { task_token: "token", lines: &batch }).unwrap();
+            assert!(body.len() <= BATCH_BYTES_MAX + 100 * batch.len(), "{character:?}: {} bytes", body.len());
         }
-        let batch = log.shared.buffer.lock().next_batch();
-        assert!(batch.iter().map(|line| line.text.len()).sum::<usize>() <= BATCH_BYTES_MAX);
-        assert_eq!(batch[0].text.len(), TEXT_CHARS_MAX);
     }
 
     #[test]
     fn lost_lines_are_counted_in_their_place() {
         let log = log_of(BUFFER_LINES_MAX + 7);
         let batch = log.shared.buffer.lock().next_batch();
-        assert!(batch[0].text.starts_with("[7 earlier lines were lost"), "{}", batch[0].text);
-        assert_eq!((batch[0].stream, batch[1].text.as_str()), ("worker", "line 7"));
+        assert!(batch.lines[0].text.starts_with("[7 earlier lines were lost"), "{}", batch.lines[0].text);
+        assert_eq!((batch.lines[0].stream, batch.lines[1].text.as_str()), ("worker", "line 7"));
+        // While it was under way, and could not be sent, as many came.
+        for _ in 0..batch.lines.len() {
+            log.push("stderr", "new");
+        }
+        let mut buffer = log.shared.buffer.lock();
+        let expected = format!("[{} earlier lines were lost", 7 + batch.lines.len());
+        buffer.put_back(batch);
+        let again = buffer.next_batch();
+        assert!(again.lines[0].text.starts_with(&expected), "{} is not {expected}", again.lines[0].text);
     }
 
     #[test]
@@ -191,7 +220,7 @@ mod tests {
         let batch = buffer.next_batch();
         buffer.put_back(batch);
         assert_eq!(
-            buffer.next_batch().iter().map(|line| line.text.as_str()).collect::<Vec<_>>(),
+            buffer.next_batch().lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>(),
             ["line 0", "line 1", "line 2"]
         );
     }

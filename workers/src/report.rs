@@ -100,6 +100,8 @@ pub(crate) struct Reports {
     http: reqwest::Client,
     token: Option<String>,
     calls: Option<Calls>,
+    /// Whether the server has taken one of them: then it has them, whatever a proxy or a check of tokens says for a while.
+    taken: AtomicBool,
 }
 
 struct Calls {
@@ -125,7 +127,7 @@ impl Reports {
             release: Call::new(endpoint, "tasks/release"),
             heartbeat: Call::new(endpoint, "workers/heartbeat"),
         });
-        Ok(Reports { http, token: settings.token.clone(), calls })
+        Ok(Reports { http, token: settings.token.clone(), calls, taken: AtomicBool::new(false) })
     }
 
     /// Hands over log lines of a task.
@@ -160,20 +162,28 @@ impl Reports {
         match request.send().await {
             Ok(answer) if answer.status().is_success() => {
                 call.warned.store(false, Ordering::Relaxed);
+                self.taken.store(true, Ordering::Relaxed);
                 *call.unsupported_at.lock() = None;
                 Delivery::Delivered
             }
             Ok(answer) => {
                 let status = answer.status();
-                if matches!(status.as_u16(), 404 | 405 | 501) {
-                    // A server that has the call answers 404 for a task it does not know; both mean: not now.
-                    let unknown_task = answer.json::<Value>().await.is_ok_and(|body| body.get("title").is_some());
-                    if !unknown_task {
-                        *call.unsupported_at.lock() = Some(Instant::now());
+                let mut again =
+                    status.is_server_error() && status.as_u16() != 501 || matches!(status.as_u16(), 408 | 429);
+                let taken = self.taken.load(Ordering::Relaxed);
+                match status.as_u16() {
+                    401 | 403 => again |= taken,
+                    404 | 405 | 501 => {
+                        // A server that has the call answers 404 for a task it does not know.
+                        let unknown_task = answer.json::<Value>().await.is_ok_and(|body| body.get("title").is_some());
+                        again |= taken && !unknown_task;
+                        if !again && !unknown_task {
+                            *call.unsupported_at.lock() = Some(Instant::now());
+                        }
                     }
+                    _ => {}
                 }
                 call.warn(&format!("the server answered {status}"));
-                let again = status.is_server_error() && status.as_u16() != 501 || matches!(status.as_u16(), 408 | 429);
                 if again { Delivery::Unreachable } else { Delivery::Unsupported }
             }
             Err(error) => {

@@ -1,5 +1,6 @@
 //! Jobs through the worker: what a task's process is given, and what the service is told.
 
+use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::support::fake_service::{End, FakeService, Manner};
@@ -185,15 +186,18 @@ async fn a_service_that_was_away_gets_result_and_log_when_it_is_back() {
 #[tokio::test]
 async fn a_service_that_comes_back_between_log_and_result_gets_both() {
     let service = FakeService::start();
-    let token = service.give("dev-test-sleep", &json!({"--seconds": 0.3}));
     let worker = TestWorker::start(&service, "test-sleep", &[]);
-    eventually("the job's process", || service.pid(&token)).await;
-    service.book().deaf = true;
-    let End::Success(result) = eventually("the result", || service.end(&token)).await else { panic!("no success") };
-    let last = format!("line {}", result["metrics"]["lines"]);
-    assert_eq!(service.log(&token).last(), Some(&last));
-    assert!(service.book().reports.contains_key(&token));
-    assert_eq!(service.book().late_reports, 0);
+    for answer in [503, 404, 401] {
+        let token = service.give("dev-test-sleep", &json!({"--seconds": 0.3}));
+        eventually("the job's process", || service.pid(&token)).await;
+        service.book().deaf = Some(StatusCode::from_u16(answer).unwrap());
+        let End::Success(result) = eventually("the result", || service.end(&token)).await else { panic!("no success") };
+        let last = format!("line {}", result["metrics"]["lines"]);
+        assert_eq!(service.log(&token).last(), Some(&last), "{answer}");
+        assert!(service.book().reports.contains_key(&token), "{answer}");
+        assert_eq!(service.book().late_reports, 0, "{answer}");
+        assert_eq!(service.book().deaf, None, "{answer}");
+    }
     worker.stop().await;
 }
 

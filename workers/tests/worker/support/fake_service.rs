@@ -61,9 +61,9 @@ pub struct Book {
     pub late_reports: usize,
     pub released: Vec<String>,
     pub worker_heartbeats: Vec<Value>,
-    /// Logs and reports are answered with 503 until a report was, and a call on a task followed: what a worker sees that
-    /// tells its news to a service just before it is back.
-    pub deaf: bool,
+    /// Logs and reports are answered with this until a report was, and a call on a task followed: what a worker sees that
+    /// tells its news to a service, or to the proxy before it, just before it is back.
+    pub deaf: Option<StatusCode>,
     report_refused: bool,
     draining: bool,
     next: usize,
@@ -223,7 +223,7 @@ async fn poll(shared: &Shared, arn: &str) -> Response {
 fn on_task(shared: &Shared, token: &str, then: impl FnOnce(&mut Book, String)) -> Response {
     let mut book = shared.book.lock().expect("not poisoned");
     if std::mem::take(&mut book.report_refused) {
-        book.deaf = false;
+        book.deaf = None;
     }
     if book.ends.contains_key(token) {
         return refuse("TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'");
@@ -246,9 +246,9 @@ async fn extra(
     let mut book = shared.book.lock().expect("not poisoned");
     let token = body["taskToken"].as_str().unwrap_or_default().to_owned();
     match (topic.as_str(), verb.as_str()) {
-        ("tasks", "logs" | "report") if book.deaf => {
+        ("tasks", "logs" | "report") if book.deaf.is_some() => {
             book.report_refused |= verb == "report";
-            return StatusCode::SERVICE_UNAVAILABLE;
+            return book.deaf.expect("it is deaf");
         }
         ("tasks", "logs") => {
             let lines = body["lines"].as_array().expect("lines are a list").clone();
