@@ -11,7 +11,8 @@ from (
                 coalesce(h.ingest_ts, ${compacted_at}) desc,
                 h.source_file desc nulls last,
                 h.ingest_run_id desc nulls last,
-                h.row_hash desc
+                h.row_hash desc,
+                h.parse_failures desc
         ) as newness
     from hashed h
 ) ranked
