@@ -10,6 +10,10 @@ use crate::job::JobError;
 /// A partition that is laid out is read and sorted in so many ways at least: a table may have but one.
 const WAYS_MIN: usize = 2;
 
+/// Views of texts are sorted faster than texts, but hold the pages that they were read from: a batch of a thousand rows was seen
+/// to take 40 MiB. Only a sort with so many MiB has views.
+const VIEWS_MB_MIN: u64 = 128;
+
 /// The session, and how many partitions of a table may be laid out in it side by side.
 ///
 /// # Errors
@@ -24,8 +28,7 @@ pub(crate) fn upkeep_session() -> Result<(SessionState, usize), JobError> {
     let (theirs, ours) = (&mut config.options_mut().execution, &ours.options().execution);
     theirs.sort_spill_reservation_bytes = ours.sort_spill_reservation_bytes;
     theirs.spill_compression = ours.spill_compression;
-    // Views keep the pages that they were read from, so each batch would count, and hold, as much as those.
-    theirs.parquet.schema_force_view_types = false;
+    theirs.parquet.schema_force_view_types = share_mb / ways as u64 >= VIEWS_MB_MIN;
     let runtime = runtime(memory_mb, merge_fan_in(share_mb, ways), DiskManagerMode::OsTmpDirectory)?;
     Ok((SessionStateBuilder::new_from_existing(state).with_config(config).with_runtime_env(runtime).build(), tasks))
 }
