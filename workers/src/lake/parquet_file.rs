@@ -66,10 +66,11 @@ impl ParquetFile {
         ParquetFile::create_with(path, schema, writer_properties(codec), uri)
     }
 
-    /// Begins a file that only this process reads, and soon: quick to write, and little of it in memory at once.
+    /// Begins a file that only this process reads, and soon: quick to write and to read, and little of it in memory at once.
+    /// Compression took a tenth of a job's time.
     pub(crate) fn create_kept(path: &Path, schema: SchemaRef, uri: &str) -> Result<ParquetFile, Error> {
         let properties = WriterProperties::builder()
-            .set_compression(Compression::LZ4_RAW)
+            .set_compression(Compression::UNCOMPRESSED)
             .set_dictionary_enabled(false)
             .set_statistics_enabled(EnabledStatistics::None)
             .set_max_row_group_row_count(Some(KEPT_ROW_GROUP_ROWS))

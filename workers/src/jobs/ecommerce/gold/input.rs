@@ -2,6 +2,7 @@
 
 use super::super::table::{ORDER_ITEMS, ORDERS, PRODUCTS, Source};
 use super::super::window::Window;
+use super::GoldJob;
 use crate::job::{Code, JobError};
 use crate::lake::delta::Delta;
 use crate::query::{Kind, Query, Value, memory_bytes};
@@ -128,20 +129,17 @@ pub(super) async fn register(query: &Query, source: &Source, table: &Delta) -> R
 ///
 /// # Errors
 /// Those of the statements.
-pub(super) async fn register_window(
-    query: Query,
-    sources: &[&'static Source],
-    window: Window,
-) -> Result<(Query, u64), JobError> {
+pub(super) async fn register_window(query: Query, job: &GoldJob, window: Window) -> Result<(Query, u64), JobError> {
     let parameters = parameters(window);
-    let reads = |source: &Source| sources.iter().any(|read| read.name == source.name);
-    debug_assert!(reads(&ORDERS), "every gold table is made of orders");
+    debug_assert!(job.reads(&ORDERS), "every gold table is made of orders");
     let orders = query.keep("order_window", include_str!("../sql/gold/order_window.sql"), &parameters).await?;
     // A join by hash holds them in memory.
     let query = if are_many(orders)? { query.merge_joins() } else { query };
-    if orders > 0 && reads(&ORDER_ITEMS) {
-        query.keep("item_scope", include_str!("../sql/gold/item_scope.sql"), &parameters).await?;
-        if reads(&PRODUCTS) {
+    if orders > 0 && job.reads(&ORDER_ITEMS) {
+        let more: String = job.item_columns.iter().map(|name| format!(", i.{name}")).collect();
+        let statement = include_str!("../sql/gold/item_scope.sql").replace("{{more}}", &more);
+        query.keep("item_scope", &statement, &parameters).await?;
+        if job.reads(&PRODUCTS) {
             query.keep("order_sold", include_str!("../sql/gold/order_sold.sql"), &[]).await?;
         }
     }

@@ -35,6 +35,8 @@ pub(super) struct GoldJob {
     pub key: &'static str,
     /// The silver tables it reads.
     sources: &'static [&'static Source],
+    /// The columns of items that it reads beside those that every table's checks read.
+    item_columns: &'static [&'static str],
     /// The argument of the window's length, and its default in days.
     window: (&'static str, u64),
     /// What is computed first and kept, by name, for the statement to read more than once.
@@ -60,6 +62,7 @@ pub(super) const DAILY: GoldJob = GoldJob {
     table: &table::DAILY_SALES,
     key: "date",
     sources: &[&ORDERS, &ORDER_ITEMS],
+    item_columns: &[],
     window: ("days-back", 30),
     base: None,
     statement: include_str!("../sql/gold/daily_sales.sql"),
@@ -70,6 +73,7 @@ pub(super) const PRODUCT: GoldJob = GoldJob {
     table: &table::PRODUCT_PERFORMANCE,
     key: "product_id",
     sources: &[&PRODUCTS, &ORDERS, &ORDER_ITEMS],
+    item_columns: &["days_since_prior_order"],
     window: ("lookback-days", 30),
     base: None,
     statement: include_str!("../sql/gold/product_performance.sql"),
@@ -80,6 +84,7 @@ pub(super) const DEPARTMENT: GoldJob = GoldJob {
     table: &table::DEPARTMENT_ANALYTICS,
     key: "department",
     sources: &[&PRODUCTS, &ORDERS, &ORDER_ITEMS],
+    item_columns: &[],
     window: ("lookback-days", 30),
     base: None,
     statement: include_str!("../sql/gold/department_analytics.sql"),
@@ -90,6 +95,7 @@ pub(super) const CUSTOMER: GoldJob = GoldJob {
     table: &table::CUSTOMER_INSIGHTS,
     key: "user_id",
     sources: &[&ORDERS],
+    item_columns: &[],
     window: ("lookback-days", 90),
     base: Some(("customer_spent", include_str!("../sql/gold/customer_spent.sql"))),
     statement: include_str!("../sql/gold/customer_insights.sql"),

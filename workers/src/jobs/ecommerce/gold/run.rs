@@ -103,7 +103,7 @@ impl Work<'_> {
         for (source, table) in silver {
             input::register(&query, source, table).await?;
         }
-        let (query, orders) = input::register_window(query, job.sources, self.window).await?;
+        let (query, orders) = input::register_window(query, job, self.window).await?;
         context.metric("window_orders", orders);
         if orders == 0 {
             return Ok(None);

@@ -2,8 +2,9 @@
 //!
 //! A run looks at the bronze files that changed since the last one (and, for items, at files with rows that were refused
 //! for an order or product that is there now). Of every key in them the newest good row of all of bronze counts, so the
-//! result does not depend on the order of runs. Days that rows come into or leave are replaced whole, in one commit that
-//! also records the bronze version it goes back to; a run that broke off is simply made again.
+//! result does not depend on the order of runs; a key of which bronze has no good row any more keeps the one it had. Days
+//! that rows come into or leave are replaced whole, in one commit that also records the bronze version it goes back to; a
+//! run that broke off is simply made again.
 //!
 //! Source: pipelines.md 5.1.
 
