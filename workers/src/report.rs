@@ -168,23 +168,19 @@ impl Reports {
             }
             Ok(answer) => {
                 let status = answer.status();
-                let mut again =
-                    status.is_server_error() && status.as_u16() != 501 || matches!(status.as_u16(), 408 | 429);
-                let taken = self.taken.load(Ordering::Relaxed);
-                match status.as_u16() {
-                    401 | 403 => again |= taken,
-                    404 | 405 | 501 => {
-                        // A server that has the call answers 404 for a task it does not know.
-                        let unknown_task = answer.json::<Value>().await.is_ok_and(|body| body.get("title").is_some());
-                        again |= taken && !unknown_task;
-                        if !again && !unknown_task {
-                            *call.unsupported_at.lock() = Some(Instant::now());
-                        }
-                    }
-                    _ => {}
-                }
                 call.warn(&format!("the server answered {status}"));
-                if again { Delivery::Unreachable } else { Delivery::Unsupported }
+                let is = |statuses: &[u16]| statuses.contains(&status.as_u16());
+                // A server that has the call answers 404 with a title for a task it does not know.
+                let absent =
+                    is(&[404, 405, 501]) && !answer.json::<Value>().await.is_ok_and(|body| body.get("title").is_some());
+                let taken = self.taken.load(Ordering::Relaxed);
+                if is(&[408, 429]) || status.is_server_error() && !is(&[501]) || taken && (absent || is(&[401, 403])) {
+                    return Delivery::Unreachable;
+                }
+                if absent {
+                    *call.unsupported_at.lock() = Some(Instant::now());
+                }
+                Delivery::Unsupported
             }
             Err(error) => {
                 call.warn(&format!("{:#}", anyhow::Error::new(error.without_url())));
