@@ -98,6 +98,7 @@ mod tests {
         for (name, statement) in [
             ("small", format!("select * from (values {values}, (null, 'none')) as v (k, name)")),
             ("large", "select value % 12 as k, value as n from generate_series(1, 3000)".to_owned()),
+            ("wide", "select value as k, repeat('x', 1000000) as name from generate_series(1, 12)".to_owned()),
         ] {
             let batches = hashed.context.sql(&statement).await.unwrap().collect().await.unwrap();
             let table = deltalake::datafusion::datasource::MemTable::try_new(batches[0].schema(), vec![batches]);
@@ -134,10 +135,6 @@ mod tests {
             assert_eq!(rows[0], rows[1], "{sql}");
         }
         // Few rows may be wide. Of one table both sides are.
-        let statement = "select value as k, repeat('x', 1000000) as name from generate_series(1, 12)";
-        let batches = hashed.context.sql(statement).await.unwrap().collect().await.unwrap();
-        let table = deltalake::datafusion::datasource::MemTable::try_new(batches[0].schema(), vec![batches]);
-        merged.context.register_table("wide", std::sync::Arc::new(table.unwrap())).unwrap();
         let shown =
             plan(&merged, "select max(v.name), max(w.name) from wide as v join wide as w on w.k = v.k + 1").await;
         assert!(shown.contains("SortMergeJoin"), "{shown}");

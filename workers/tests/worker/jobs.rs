@@ -187,10 +187,10 @@ async fn a_service_that_was_away_gets_result_and_log_when_it_is_back() {
 async fn a_service_that_comes_back_between_log_and_result_gets_both() {
     let service = FakeService::start();
     let worker = TestWorker::start(&service, "test-sleep", &[]);
+    // From a service that has taken logs and reports before, the later ones are of a proxy or of changed tokens.
     for answer in [503, 404, 401] {
-        let token = service.give("dev-test-sleep", &json!({"--seconds": 0.3}));
-        eventually("the job's process", || service.pid(&token)).await;
         service.book().deaf = Some(StatusCode::from_u16(answer).unwrap());
+        let token = service.give("dev-test-sleep", &json!({"--seconds": 0.3}));
         let End::Success(result) = eventually("the result", || service.end(&token)).await else { panic!("no success") };
         let last = format!("line {}", result["metrics"]["lines"]);
         assert_eq!(service.log(&token).last(), Some(&last), "{answer}");
