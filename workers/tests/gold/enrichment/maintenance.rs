@@ -73,6 +73,19 @@ async fn more_rows_than_memory_are_optimised() {
     let result = run_with_32_mib(lake, "enrichment-maintenance", &arguments);
     expect(&result, "OK", 0);
     assert_eq!(metric(&result, "maintenance_high_risk_txns")["rows"], 60_003, "{:?}", result.metrics);
+
+    // Rows that no two of fit.
+    let wide = "select 'w' as transaction_id, repeat(cast(value % 10 as string), 3000000) as location, \
+                cast('2025-06-11' as date) as event_date from generate_series(1, 12)";
+    let mut table = world.delta(TABLE).await;
+    let rows = query(&world.lake).stream(wide, &[], &columns).await.unwrap();
+    table.write(rows, Write::Append, None, "test").await.unwrap();
+    let version = table.version();
+    let refused = run_with_32_mib(lake, "enrichment-maintenance", &arguments);
+    expect(&refused, "PRE_VALIDATION_FAILED", 2);
+    assert!(refused.message.contains("STEPWELL_QUERY_MEMORY_MIB"), "{}", refused.message);
+    assert!(refused.message.contains("raise it"), "{}", refused.message);
+    assert_eq!(world.delta(TABLE).await.version(), version);
 }
 
 #[tokio::test]
