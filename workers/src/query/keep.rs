@@ -3,16 +3,22 @@
 
 use std::path::PathBuf;
 
+use deltalake::arrow::array::RecordBatch;
 use deltalake::arrow::datatypes::SchemaRef;
+use deltalake::datafusion::execution::SendableRecordBatchStream;
 use deltalake::datafusion::prelude::DataFrame;
 use futures::StreamExt;
-use tokio::task::JoinSet;
+use tokio::sync::mpsc;
+use tokio::task::{JoinSet, spawn_blocking};
 
 use super::conform;
 use super::failure::failure;
 use super::session::Session;
 use crate::job::{Code, JobError};
-use crate::lake::{Error, ParquetFile, ParquetFileEnd, Rows, columns_of};
+use crate::lake::{Error, ParquetFile, ParquetFileEnd, columns_of, schema_of};
+
+/// Batches that wait while one is written and another computed.
+const BATCHES_WAITING: usize = 1;
 
 /// The files of a result.
 pub(super) struct Kept {
@@ -31,12 +37,10 @@ pub(super) async fn write(session: &Session, frame: DataFrame, number: u64, what
     let frame = conform::frame(frame, &columns).map_err(|error| failure(what, &error))?;
     let streams = frame.execute_stream_partitioned().await.map_err(|error| failure(what, &error))?;
     let mut parts = JoinSet::new();
-    let schema = crate::lake::schema_of(&columns);
+    let schema = schema_of(&columns);
     for (part, stream) in streams.into_iter().enumerate() {
-        let batches = stream.map(|batch| batch.map_err(Into::into)).boxed();
-        let rows = Rows::new(columns.clone(), batches, Some(session.keep_alive()));
         let path = session.place().join(format!("kept-{number}-{part}.parquet"));
-        parts.spawn(write_part(rows, path, what.to_owned()));
+        parts.spawn(write_part(stream, schema.clone(), path, what.to_owned()));
     }
     let mut kept = Kept { paths: Vec::new(), schema, rows: 0 };
     while let Some(part) = parts.join_next().await {
@@ -48,10 +52,35 @@ pub(super) async fn write(session: &Session, frame: DataFrame, number: u64, what
     Ok(kept)
 }
 
-async fn write_part(mut rows: Rows, path: PathBuf, what: String) -> Result<ParquetFileEnd, Error> {
-    let mut file = ParquetFile::create_kept(&path, rows.schema(), &what)?;
-    while let Some(batch) = rows.next(&what).await? {
-        file = file.write(batch).await?;
+/// Writes one stream. The writer has a thread of its own until the end: batches that are handed over and back one by one leave
+/// cores idle.
+async fn write_part(
+    mut batches: SendableRecordBatchStream,
+    schema: SchemaRef,
+    path: PathBuf,
+    what: String,
+) -> Result<ParquetFileEnd, Error> {
+    let (computed, mut to_write) = mpsc::channel::<RecordBatch>(BATCHES_WAITING);
+    let writer = spawn_blocking({
+        let (schema, what) = (schema.clone(), what.clone());
+        move || {
+            let mut file = ParquetFile::create_kept(&path, schema, &what)?;
+            while let Some(batch) = to_write.blocking_recv() {
+                file.append(&batch)?;
+            }
+            file.end()
+        }
+    });
+    while let Some(batch) = batches.next().await {
+        let failed = |source| Error::Rows { uri: what.clone(), source };
+        let batch = batch.map_err(|error| failed(error.into()))?;
+        // Nullability and metadata of the plan's schema are not ours.
+        let batch = RecordBatch::try_new(schema.clone(), batch.columns().to_vec());
+        if computed.send(batch.map_err(|error| failed(error.into()))?).await.is_err() {
+            // The writer has failed, and says why.
+            break;
+        }
     }
-    file.finish().await
+    drop(computed);
+    writer.await.map_err(|error| Error::storage("write", what, error))?
 }

@@ -269,6 +269,9 @@ async fn results_are_named_lazily_or_kept_and_replaced() {
     assert_eq!(place.rows("select sum(n) as s from kept").await, json!([{"s": 5}]));
     assert_eq!(place.query.keep("nothing", "select n from t where n > 100", &[]).await.unwrap(), 0);
     assert_eq!(place.rows("select count(*) as c from nothing").await, json!([{"c": 0}]));
+    let broken = "select cast(concat('x', cast(n as string)) as int) as n from t";
+    let error = place.query.keep("broken", broken, &[]).await.unwrap_err();
+    assert!(error.message.contains("the intermediate result `broken`"), "{error}");
 
     let rows = place.query.stream("select n from kept order by n", &[], &column).await.unwrap();
     let folder = match &place.query.engine {
@@ -278,6 +281,12 @@ async fn results_are_named_lazily_or_kept_and_replaced() {
     };
     let merged = place.query.merge_joins();
     assert_eq!(merged.json("select count(*) as c from kept a join kept b on a.n = b.n", &[]).await.unwrap()[0]["c"], 2);
+    let away = folder.with_extension("away");
+    std::fs::rename(&folder, &away).unwrap();
+    let error = place.query.keep("unwritten", "select n from t", &[]).await.unwrap_err();
+    assert_eq!(error.code, Code::StorageError, "{error}");
+    assert!(error.message.contains(folder.to_str().unwrap()), "{error}");
+    std::fs::rename(&away, &folder).unwrap();
     drop((place, merged));
     assert_eq!(rows.collect().await.unwrap()[0].num_rows(), 2, "what rows read from lives as long as they do");
     assert!(!folder.exists(), "the temporary folder is gone");
