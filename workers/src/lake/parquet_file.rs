@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use deltalake::arrow::array::RecordBatch;
 use deltalake::arrow::datatypes::SchemaRef;
+use deltalake::datafusion::common::hash_utils::{RandomState, create_hashes};
 use deltalake::parquet::arrow::ArrowWriter;
 use deltalake::parquet::basic::{Compression, GzipLevel, ZstdLevel};
 use deltalake::parquet::file::properties::{EnabledStatistics, WriterProperties};
@@ -18,7 +19,9 @@ use super::{Codec, Error, Kind};
 const ROW_GROUP_ROWS: usize = 262_144;
 /// A row group of wide rows ends here, so that writing one stays within a job's memory.
 const ROW_GROUP_BYTES: usize = 128 << 20;
-/// The same of kept results.
+/// So many values that are all different show that others will be, too.
+const DIFFERENT_ROWS_MIN: usize = 4_096;
+/// The rows of a row group of kept results.
 const KEPT_ROW_GROUP_ROWS: usize = 65_536;
 const KEPT_ROW_GROUP_BYTES: usize = 16 << 20;
 
@@ -38,8 +41,9 @@ pub(crate) struct ParquetFileEnd {
     pub bytes: u64,
 }
 
-/// How Parquet files are written, by us and for Delta tables.
-pub(crate) fn writer_properties(codec: Codec) -> WriterProperties {
+/// How Parquet files are written, by us and for Delta tables. A column whose `first` values, of enough rows, are all different is
+/// written without a dictionary, which would be as large as the values.
+pub(crate) fn writer_properties(codec: Codec, first: Option<&RecordBatch>) -> WriterProperties {
     let compression = match codec {
         Codec::Zstd => Compression::ZSTD(ZstdLevel::try_new(3).expect("3 is a level of zstd")),
         Codec::Snappy => Compression::SNAPPY,
@@ -47,12 +51,31 @@ pub(crate) fn writer_properties(codec: Codec) -> WriterProperties {
         Codec::Lz4 => Compression::LZ4_RAW,
         Codec::Uncompressed => Compression::UNCOMPRESSED,
     };
-    WriterProperties::builder()
+    let mut properties = WriterProperties::builder();
+    for column in first.iter().flat_map(|first| columns_of_different_values(first)) {
+        properties = properties.set_column_dictionary_enabled(ColumnPath::new(vec![column]), false);
+    }
+    properties
         .set_compression(compression)
         .set_created_by("stepwell".to_owned())
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_max_row_group_bytes(Some(row_group_bytes()))
         .build()
+}
+
+/// The columns where no two of these rows have the same value; none if they are too few to tell.
+fn columns_of_different_values(rows: &RecordBatch) -> Vec<String> {
+    if rows.num_rows() < DIFFERENT_ROWS_MIN {
+        return Vec::new();
+    }
+    let fields = rows.schema_ref().fields().iter().zip(rows.columns());
+    let different = fields.filter(|(_, values)| {
+        let mut hashes = vec![0; values.len()];
+        let hashed = create_hashes([*values], &RandomState::with_seed(0), &mut hashes).is_ok();
+        hashes.sort_unstable();
+        hashed && values.null_count() == 0 && hashes.is_sorted_by(|a, b| a < b)
+    });
+    different.map(|(field, _)| field.name().clone()).collect()
 }
 
 /// A row group is in memory until it is whole, beside what statements are allowed: where that is little, it is small, too.
@@ -64,7 +87,7 @@ fn row_group_bytes() -> usize {
 impl ParquetFile {
     /// Begins a file at a path. `uri` is what it will be, for errors.
     pub(crate) fn create(path: &Path, schema: SchemaRef, codec: Codec, uri: &str) -> Result<ParquetFile, Error> {
-        ParquetFile::create_with(path, schema, writer_properties(codec), uri)
+        ParquetFile::create_with(path, schema, writer_properties(codec, None), uri)
     }
 
     /// Begins a file that only this process reads, and soon: quick to write and to read, and little of it in memory at once.
@@ -124,5 +147,35 @@ impl ParquetFile {
     pub(crate) async fn finish(self) -> Result<ParquetFileEnd, Error> {
         let uri = self.uri.clone();
         blocking(&uri, move || self.end()).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use deltalake::arrow::array::{Int32Array, StringArray};
+
+    use super::*;
+
+    #[test]
+    fn values_that_never_come_again_get_no_dictionary() {
+        let with_dictionary = |rows: i32| {
+            let id = Int32Array::from_iter_values(0..rows);
+            let name = StringArray::from_iter_values((0..rows).map(|row| format!("name {row}")));
+            let once_null = Int32Array::from_iter((0..rows).map(|row| (row > 0).then_some(row)));
+            // The last is the first once more.
+            let nearly = Int32Array::from_iter_values((0..rows).map(|row| row % (rows - 1)));
+            let first = RecordBatch::try_from_iter([
+                ("id", Arc::new(id) as _),
+                ("name", Arc::new(name) as _),
+                ("once_null", Arc::new(once_null) as _),
+                ("nearly", Arc::new(nearly) as _),
+            ]);
+            let properties = writer_properties(Codec::Snappy, Some(&first.unwrap()));
+            ["id", "name", "once_null", "nearly"].map(|name| properties.dictionary_enabled(&ColumnPath::from(name)))
+        };
+        assert_eq!(with_dictionary(DIFFERENT_ROWS_MIN as i32), [false, false, true, true]);
+        assert_eq!(with_dictionary(DIFFERENT_ROWS_MIN as i32 - 1), [true; 4], "too few to tell");
     }
 }

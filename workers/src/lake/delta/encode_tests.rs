@@ -42,6 +42,7 @@ async fn each_partition_has_its_rows_in_their_order_however_they_come() {
     assert_eq!(files.len(), DAYS as usize);
     for file in files {
         let reader = ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(&file).unwrap()).unwrap();
+        assert_eq!(reader.metadata().row_group(0).column(0).dictionary_page_offset(), None, "no id comes twice");
         let batches = reader.build().unwrap().map(|batch| batch.unwrap()).collect::<Vec<_>>();
         let ids = batches.iter().flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values().to_vec());
         let ids = ids.collect::<Vec<_>>();

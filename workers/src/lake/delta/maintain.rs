@@ -70,7 +70,7 @@ impl Delta {
             .with_type(kind)
             .with_filters(&filters)
             .with_target_size(size)
-            .with_writer_properties(writer_properties(Codec::Snappy))
+            .with_writer_properties(writer_properties(Codec::Snappy, None))
             .with_max_concurrent_tasks(tasks)
             .with_session_state(std::sync::Arc::new(session))
             .await;

@@ -111,22 +111,27 @@ impl Delta {
         let partition_by = self.partition_columns()?;
         let place = |name: &String| self.columns.iter().position(|column| column.name == name.as_str());
         let places = partition_by.iter().filter_map(place).collect();
+        let uri = self.uri();
+        let mut first = rows.next(&uri).await?;
         let config = WriterConfig::new(
             rows.schema(),
             partition_by,
-            Some(writer_properties(Codec::Snappy)),
+            Some(writer_properties(Codec::Snappy, first.as_ref())),
             NonZeroU64::new(TARGET_FILE_BYTES),
             None,
             self.snapshot()?.table_config().num_indexed_cols(),
             None,
         );
         let allowed = memory_bytes().map_err(allowance)?;
-        let uri = self.uri();
         let target = Target { store: self.table.object_store(), config, uri: uri.clone() };
         let mut encoders = Encoders::start(&target, &rows.schema(), places, allowed)?;
         let mut count = 0;
         let written = loop {
-            match rows.next(&uri).await {
+            let next = match first.take() {
+                Some(first) => Ok(Some(first)),
+                None => rows.next(&uri).await,
+            };
+            match next {
                 Ok(Some(batch)) => {
                     if count == 0 {
                         tracing::info!(table.uri = %uri, "Writing rows to `{uri}`");
