@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 use std::io::Cursor;
 use std::sync::Arc;
 
-use deltalake::arrow::array::{ArrayRef, AsArray};
+use deltalake::arrow::array::{Array, ArrayRef, AsArray};
 use deltalake::arrow::datatypes::{DataType, Field, FieldRef, Int64Type};
 use deltalake::datafusion::common::{DataFusionError, Result, ScalarValue};
 use deltalake::datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
@@ -101,12 +101,15 @@ struct Seen {
 impl Accumulator for Seen {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         // The bits of a number stand for it, whatever its sign.
-        let numbers = values[0].as_primitive::<Int64Type>().iter().flatten().map(i64::cast_unsigned);
-        if values[0].len() < UNITED_MIN {
+        let values = values[0].as_primitive::<Int64Type>();
+        let mut numbers: Vec<u64> = match values.nulls() {
+            None => values.values().iter().copied().map(i64::cast_unsigned).collect(),
+            Some(_) => values.iter().flatten().map(i64::cast_unsigned).collect(),
+        };
+        if numbers.len() < UNITED_MIN {
             self.numbers.extend(numbers);
             return Ok(());
         }
-        let mut numbers: Vec<u64> = numbers.collect();
         if let Some(together) = lie_together(&numbers) {
             self.numbers |= RoaringTreemap::from_bitmaps([together]);
             return Ok(());

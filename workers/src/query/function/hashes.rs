@@ -27,7 +27,8 @@ impl Accumulator for Hashes {
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        self.hashes.sort_unstable();
+        // Those that were merged are sorted already, run by run, which this sort makes use of.
+        self.hashes.sort();
         self.hashes.dedup();
         Ok(ScalarValue::Int64(Some(self.hashes.len() as i64)))
     }
@@ -37,7 +38,11 @@ impl Accumulator for Hashes {
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        let bytes = self.hashes.iter().flat_map(|hash| hash.to_le_bytes()).collect();
+        self.hashes.sort_unstable();
+        let mut bytes = Vec::with_capacity(size_of_val(&*self.hashes));
+        for hash in &self.hashes {
+            bytes.extend_from_slice(&hash.to_le_bytes());
+        }
         Ok(vec![ScalarValue::LargeBinary(Some(bytes))])
     }
 
