@@ -39,8 +39,8 @@ pub(super) struct GoldJob {
     item_columns: &'static [&'static str],
     /// The argument of the window's length, and its default in days.
     window: (&'static str, u64),
-    /// What is computed first and kept, by name, for the statement to read more than once.
-    base: Option<(&'static str, &'static str)>,
+    /// What is computed first and kept, by name, for the statements after it to read more than once.
+    bases: &'static [(&'static str, &'static str)],
     /// The statement that computes it, without the columns that tell of the run.
     statement: &'static str,
     replace: Replace,
@@ -64,7 +64,7 @@ pub(super) const DAILY: GoldJob = GoldJob {
     sources: &[&ORDERS, &ORDER_ITEMS],
     item_columns: &[],
     window: ("days-back", 30),
-    base: None,
+    bases: &[],
     statement: include_str!("../sql/gold/daily_sales.sql"),
     replace: Replace::Window,
 };
@@ -75,7 +75,7 @@ pub(super) const PRODUCT: GoldJob = GoldJob {
     sources: &[&PRODUCTS, &ORDERS, &ORDER_ITEMS],
     item_columns: &["days_since_prior_order"],
     window: ("lookback-days", 30),
-    base: None,
+    bases: &[],
     statement: include_str!("../sql/gold/product_performance.sql"),
     replace: Replace::Table,
 };
@@ -86,7 +86,7 @@ pub(super) const DEPARTMENT: GoldJob = GoldJob {
     sources: &[&PRODUCTS, &ORDERS, &ORDER_ITEMS],
     item_columns: &[],
     window: ("lookback-days", 30),
-    base: None,
+    bases: &[],
     statement: include_str!("../sql/gold/department_analytics.sql"),
     replace: Replace::Table,
 };
@@ -97,7 +97,10 @@ pub(super) const CUSTOMER: GoldJob = GoldJob {
     sources: &[&ORDERS],
     item_columns: &[],
     window: ("lookback-days", 90),
-    base: Some(("customer_spent", include_str!("../sql/gold/customer_spent.sql"))),
+    bases: &[
+        ("customer_spent", include_str!("../sql/gold/customer_spent.sql")),
+        ("customer_fifths", include_str!("../sql/gold/customer_fifths.sql")),
+    ],
     statement: include_str!("../sql/gold/customer_insights.sql"),
     replace: Replace::Table,
 };
@@ -169,6 +172,8 @@ mod tests {
                  value * 5 % 13 as days_since_last_order from generate_series(1, {customers})"
             );
             query.view("customer_spent", &spent, &[]).await.unwrap();
+            let ("customer_fifths", fifths) = CUSTOMER.bases[1] else { panic!("another table") };
+            query.view("customer_fifths", fifths, &[]).await.unwrap();
             let by_ntile = format!(
                 "with scored as (select s.*, ntile(5) over (order by days_since_last_order desc, user_id) \
                  + ntile(5) over (order by order_count, user_id) + ntile(5) over (order by total_spend, user_id) as score \

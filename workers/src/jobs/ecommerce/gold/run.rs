@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use chrono::Utc;
 use futures::future::try_join_all;
+use futures::try_join;
 
-use super::super::quality::{Facts, Report, judge};
+use super::super::quality::{Facts, InputCounts, Report, count_input, judge};
 use super::super::settings::Settings;
 use super::super::table::{Layer, Source, columns};
 use super::super::window::Window;
@@ -14,7 +15,7 @@ use super::{GoldJob, input, publish};
 use crate::job::{Code, Finish, JobContext, JobError};
 use crate::lake::Folder;
 use crate::lake::delta::{Delta, Written};
-use crate::query::Query;
+use crate::query::{Query, Value};
 
 /// Makes a gold table for the window of the arguments.
 ///
@@ -114,19 +115,38 @@ impl Work<'_> {
             Some(stored) => query.delta("stored", stored).await?,
             None => query.rows("stored", &columns(job.table.fields), Vec::new()).await?,
         }
-        if let Some((name, statement)) = job.base {
-            query.keep(name, statement, &parameters).await?;
-        }
-        let rows = query.keep("result", job.statement, &parameters).await?;
-        let report = self.check(&query, stored.is_some(), input::are_many(orders)?, began).await?;
+        let many_orders = input::are_many(orders)?;
+        let input = count_input(&query, job, many_orders, &parameters);
+        let result = self.result(&query, &parameters);
+        let (rows, input) = match many_orders {
+            true => (result.await?, input.await?),
+            // The one fills in where the other leaves cores idle.
+            false => try_join!(result, input)?,
+        };
+        let report = self.check(&query, stored.is_some(), many_orders, input, began).await?;
         let (gold, written) = publish::publish(context, &query, job, &self.folder, self.window, processed_at).await?;
         context.metric("rows", rows);
         context.metric("gold_version", written.version);
         Ok(Some(Published { gold, written, rows, report }))
     }
 
+    /// Makes the table `result` known; its rows.
+    async fn result(&self, query: &Query, parameters: &[(&str, Value)]) -> Result<u64, JobError> {
+        for (name, statement) in self.job.bases {
+            query.keep(name, statement, parameters).await?;
+        }
+        query.keep("result", self.job.statement, parameters).await
+    }
+
     /// All checks of the table, written to `_dq/<run>.json` and reported.
-    async fn check(&self, query: &Query, stored: bool, many_orders: bool, began: Instant) -> Result<Report, JobError> {
+    async fn check(
+        &self,
+        query: &Query,
+        stored: bool,
+        many_orders: bool,
+        input: InputCounts,
+        began: Instant,
+    ) -> Result<Report, JobError> {
         let (context, job) = (self.context, self.job);
         let facts = Facts {
             job,
@@ -137,7 +157,7 @@ impl Work<'_> {
             timeout_seconds: self.settings.processing_timeout.as_secs_f64(),
             many_orders,
         };
-        let report = judge(query, &facts, &input::parameters(self.window)).await?;
+        let report = judge(query, &facts, input, &input::parameters(self.window)).await?;
         report.tell(context);
         let name = format!("_dq/{}.json", context.run_id);
         self.folder.put(&name, report.to_json().to_string()).await?;

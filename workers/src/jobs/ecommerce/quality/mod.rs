@@ -27,9 +27,6 @@ pub(super) use report::Report;
 /// Columns that publishing adds, after the result was computed.
 const ADDED: [&str; 5] = ["silver_source_tables", "processing_timestamp", "layer", "year", "month"];
 
-/// Statements side by side that have memory enough.
-const STATEMENTS_AT_ONCE: usize = 6;
-
 /// What the checks need to know of the run.
 #[derive(Debug)]
 pub(super) struct Facts<'a> {
@@ -67,12 +64,48 @@ impl Counts {
     }
 }
 
-/// Checks the table `result` and the window's input. Tables the query must know: `order_window`, `stored`, `result` and, by
-/// what the job reads, `item_scope`, `products` with `order_sold`.
+/// What the window's input is like.
+#[derive(Debug)]
+pub(super) struct InputCounts {
+    orders: Counts,
+    items: Option<Counts>,
+    products: Option<Counts>,
+}
+
+/// Counts what the checks of the window's input judge. Tables the query must know: `order_window` and, by what the job reads,
+/// `item_scope`, `products`.
 ///
 /// # Errors
 /// Those of the statements.
-pub(super) async fn judge(query: &Query, facts: &Facts<'_>, parameters: &[(&str, Value)]) -> Result<Report, JobError> {
+pub(super) async fn count_input(
+    query: &Query,
+    job: &GoldJob,
+    many_orders: bool,
+    parameters: &[(&str, Value)],
+) -> Result<InputCounts, JobError> {
+    let products = job.reads(&ORDER_ITEMS) && job.reads(&PRODUCTS);
+    let statements = [
+        Some(orders(query, many_orders, parameters)),
+        job.reads(&ORDER_ITEMS).then(|| items(query, parameters)),
+        products.then(|| counts(query, include_str!("../sql/check/products.sql").into(), parameters)),
+    ];
+    let [Some(orders), items, products] = answers(statements, many_orders).await? else {
+        unreachable!("each statement has an answer");
+    };
+    Ok(InputCounts { orders, items, products })
+}
+
+/// Checks the window's input, of which this is known, and the table `result`. Tables the query must know, beside those of
+/// [`count_input`]: `stored`, `result` and, for a job that reads products, `order_sold`.
+///
+/// # Errors
+/// Those of the statements.
+pub(super) async fn judge(
+    query: &Query,
+    facts: &Facts<'_>,
+    input: InputCounts,
+    parameters: &[(&str, Value)],
+) -> Result<Report, JobError> {
     let job = facts.job;
     let counts = |statement: &'static str| counts(query, Cow::from(statement), parameters);
     let (result_statement, judge_result): (_, fn(&Counts) -> Vec<Check>) = match job.table.name {
@@ -87,34 +120,36 @@ pub(super) async fn judge(query: &Query, facts: &Facts<'_>, parameters: &[(&str,
     } else {
         include_str!("../sql/check/rows_table.sql")
     };
-    let items_statement = items_statement(query, job).await?;
-    let items = items_statement.map(|statement| self::counts(query, statement, parameters));
-    let products = job.reads(&ORDER_ITEMS) && job.reads(&PRODUCTS);
-    // One is planned while another computes.
     let statements = [
-        Some(orders(query, facts, parameters)),
-        items,
-        products.then(|| counts(include_str!("../sql/check/products.sql"))),
         Some(counts(result_statement)),
         by_day.then(|| counts(include_str!("../sql/check/trend.sql"))),
         Some(counts(rows_statement)),
     ];
-    let at_once = if facts.many_orders { 1 } else { STATEMENTS_AT_ONCE };
-    let answers = stream::iter(statements.map(OptionFuture::from)).buffered(at_once).map(Option::transpose);
-    let answers: Vec<Option<Counts>> = answers.try_collect().await?;
-    let [Some(orders), items, products, Some(computed), day, Some(rows)] = &answers[..] else {
+    let [Some(computed), day, Some(rows)] = answers(statements, facts.many_orders).await? else {
         unreachable!("each statement has an answer");
     };
+    let InputCounts { orders, items, products } = input;
     let mut checks = vec![schema(query, facts).await?];
-    checks.extend(input::orders(orders));
-    checks.push(input::freshness(orders, facts));
+    checks.extend(input::orders(&orders));
+    checks.push(input::freshness(&orders, facts));
     checks.extend(items.iter().flat_map(|items| input::items(items, products.as_ref())));
-    checks.extend(judge_result(computed));
+    checks.extend(judge_result(&computed));
     checks.extend(day.iter().flat_map(trend::day));
-    checks.push(trend::rows(rows, facts.stored));
+    checks.push(trend::rows(&rows, facts.stored));
     keys::name_examples(query, &mut checks).await?;
     let orphan_items = items.as_ref().map(|items| input::orphan_items(items, products.as_ref()) as u64);
     Ok(Report::new(job.table.name, facts.window.to, checks).with_orphan_items(orphan_items))
+}
+
+/// The answers of statements, side by side where memory is enough: one is planned while another computes.
+async fn answers<'a, const N: usize>(
+    statements: [Option<BoxFuture<'a, Result<Counts, JobError>>>; N],
+    many_orders: bool,
+) -> Result<[Option<Counts>; N], JobError> {
+    let at_once = if many_orders { 1 } else { N };
+    let answers = stream::iter(statements.map(OptionFuture::from)).buffered(at_once).map(Option::transpose);
+    let answers: Vec<Option<Counts>> = answers.try_collect().await?;
+    Ok(answers.try_into().expect("as many as there are statements"))
 }
 
 /// The counts of the one row of a statement.
@@ -134,12 +169,12 @@ fn counts<'a>(
 /// The counts of orders. Where memory is enough, hashes show that all ids are different; only if they do not, ids are sorted out.
 fn orders<'a>(
     query: &'a Query,
-    facts: &'a Facts<'_>,
+    many_orders: bool,
     parameters: &'a [(&'a str, Value)],
 ) -> BoxFuture<'a, Result<Counts, JobError>> {
     let statement = |ids| Cow::from(include_str!("../sql/check/orders.sql").replace("{{distinct_ids}}", ids));
     async move {
-        if !facts.many_orders {
+        if !many_orders {
             let found = counts(query, statement("sw_distinct_least(order_id)"), parameters).await?;
             if found.get("orders_without_own_key") == 0.0 {
                 return Ok(found);
@@ -151,19 +186,25 @@ fn orders<'a>(
     .boxed()
 }
 
-/// The statement about items, if the job reads them: ids that are integers are counted in little memory, others by sorting
-/// them out.
-async fn items_statement(query: &Query, job: &GoldJob) -> Result<Option<Cow<'static, str>>, JobError> {
-    if !job.reads(&ORDER_ITEMS) {
-        return Ok(None);
+/// The counts of items. Ids that are integers are counted in little memory, others by sorting them out. All orders of silver are
+/// looked at only for items that are none of the window's orders.
+fn items<'a>(query: &'a Query, parameters: &'a [(&'a str, Value)]) -> BoxFuture<'a, Result<Counts, JobError>> {
+    async move {
+        let columns = query.columns("item_scope").await?;
+        let is_int = columns.iter().any(|column| column.name == "id" && column.kind == Kind::Int32);
+        let distinct = match is_int {
+            true => "sw_distinct(id)",
+            false => "(select count(id) from (select id from item_scope group by id) as k)",
+        };
+        let statement = include_str!("../sql/check/items.sql").replace("{{distinct_ids}}", distinct);
+        let mut found = counts(query, statement.into(), parameters).await?;
+        if found.get("items") > found.get("items_in_window") {
+            let statement = include_str!("../sql/check/unknown_orders.sql");
+            found.0.extend(counts(query, statement.into(), parameters).await?.0);
+        }
+        Ok(found)
     }
-    let columns = query.columns("item_scope").await?;
-    let is_int = columns.iter().any(|column| column.name == "id" && column.kind == Kind::Int32);
-    let distinct = match is_int {
-        true => "sw_distinct(id)",
-        false => "(select count(id) from (select id from item_scope group by id) as k)",
-    };
-    Ok(Some(include_str!("../sql/check/items.sql").replace("{{distinct_ids}}", distinct).into()))
+    .boxed()
 }
 
 /// Names, order and types of the computed columns.

@@ -178,7 +178,8 @@ async fn failing(job: &GoldJob, columns: &str, rows: &str) -> Vec<String> {
         ("yesterday", Value::from(facts.window.to.pred_opt().unwrap())),
         ("days", Value::from(15_i64)),
     ];
-    let report = judge(&query, &facts, &parameters).await.unwrap();
+    let input = count_input(&query, job, false, &parameters).await.unwrap();
+    let report = judge(&query, &facts, input, &parameters).await.unwrap();
     let json = report.to_json();
     let checks = json["checks"].as_array().unwrap();
     let failed = checks.iter().filter(|check| check["status"] == "FAIL");
@@ -279,8 +280,7 @@ async fn orders_are_told_apart_by_hashes_or_sorted_out_with_the_same_count() {
         );
         query.view("order_window", &orders, &[]).await.unwrap();
         for many_orders in [false, true] {
-            let facts = Facts { many_orders, ..facts(&DAILY) };
-            let counts = super::orders(&query, &facts, &parameters).await.unwrap();
+            let counts = super::orders(&query, many_orders, &parameters).await.unwrap();
             assert_eq!(
                 (counts.get("orders"), counts.get("orders_without_own_key")),
                 (2.0, expected),

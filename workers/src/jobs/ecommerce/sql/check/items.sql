@@ -5,11 +5,5 @@ select
     count(*) - {{distinct_ids}} as items_without_own_key,
     count(*) - count(product_id) as null_products,
     count(*) - count(reordered) as null_flags,
-    count(case when is_misdated then 1 end) as misdated,
-    (
-        select count(*)
-        from (select stranger from item_scope where order_no is null) as u
-        left join orders as a on a.order_id = u.stranger
-        where a.order_id is null
-    ) as unknown_orders
+    count(case when is_misdated then 1 end) as misdated
 from item_scope

@@ -1,4 +1,5 @@
--- By name only: names and numbers of departments are independent in the source.
+-- By name only: names and numbers of departments are independent in the source. Items meet their orders before their products: the
+-- other way about, all items with a product would be taken for the smaller side of the join with orders, which is held.
 select
     department_id, department, total_sales, product_count, customer_count, order_count,
     sw_round(total_sales / nullif(order_count, 0), 2) as avg_order_value
@@ -11,7 +12,7 @@ from (
         cast(sw_distinct(n.user_id) as int) as customer_count,
         cast(sw_distinct(n.order_no) as int) as order_count
     from item_scope as i
-    join products as p on p.product_id = i.product_id
     join order_sold as n on n.order_no = i.order_no
+    join products as p on p.product_id = i.product_id
     group by coalesce(p.department, 'Unknown')
 ) as d
