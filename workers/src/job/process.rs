@@ -33,6 +33,9 @@ pub fn usage() -> Usage {
 /// What a job logs unless told otherwise: what it does, not how its libraries read the log of a Delta table.
 pub const LOG_FILTER: &str = "info,buoyant_kernel=warn,deltalake_core=warn";
 
+/// Each stream of a result that is kept has a thread that writes it; what is read for it must not wait for one of these.
+const BLOCKING_THREADS_MAX: usize = 4_096;
+
 /// The whole life of a job process: logging, run, result. SIGTERM and SIGINT end it at once with status 143; its lock
 /// then passes to the task's next attempt, and what it was writing stays invisible. A job with a
 /// [`graceful_stop`](super::stop::graceful_stop) is asked by the first signal and ended by the second.
@@ -45,7 +48,8 @@ pub fn main_job(name: &str, arguments: &[String]) -> ExitCode {
         .with_ansi(false)
         .with_target(false)
         .try_init();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = match runtime.enable_all().max_blocking_threads(BLOCKING_THREADS_MAX).build() {
         Ok(runtime) => runtime,
         Err(error) => {
             tracing::error!("Cannot start the job's threads: {error}");

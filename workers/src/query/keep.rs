@@ -61,15 +61,12 @@ async fn write_part(
     what: String,
 ) -> Result<ParquetFileEnd, Error> {
     let (computed, mut to_write) = mpsc::channel::<RecordBatch>(BATCHES_WAITING);
-    let writer = spawn_blocking({
-        let (schema, what) = (schema.clone(), what.clone());
-        move || {
-            let mut file = ParquetFile::create_kept(&path, schema, &what)?;
-            while let Some(batch) = to_write.blocking_recv() {
-                file.append(&batch)?;
-            }
-            file.end()
+    let mut file = ParquetFile::create_kept(&path, schema.clone(), &what)?;
+    let writer = spawn_blocking(move || {
+        while let Some(batch) = to_write.blocking_recv() {
+            file.append(&batch)?;
         }
+        file.end()
     });
     while let Some(batch) = batches.next().await {
         let failed = |source| Error::Rows { uri: what.clone(), source };

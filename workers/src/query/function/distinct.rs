@@ -32,7 +32,8 @@ pub(in crate::query) fn distinct() -> AggregateUDF {
 }
 
 /// `sw_distinct_least(x)`: of texts, not more than `count(distinct x)`, and hardly ever less: only where two have the same hash of 64
-/// bits. Where it is the number of rows, all are different for certain. It holds eight bytes for each row and does not spill.
+/// bits. Where it is the number of rows, all are different for certain. It holds eight bytes for each row, half as much again at
+/// the end, and does not spill.
 pub(in crate::query) fn distinct_least() -> AggregateUDF {
     counting::<Hashes>(DISTINCT_LEAST, DataType::Utf8)
 }
