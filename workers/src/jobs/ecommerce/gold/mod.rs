@@ -184,6 +184,22 @@ mod tests {
             let by_ntile = query.json(&by_ntile, &[]).await.unwrap();
             assert_eq!(query.json(&by_place, &[]).await.unwrap(), by_ntile, "{customers} customers");
             assert_eq!(by_ntile.len(), customers);
+            for (measure, worst_first) in [
+                ("recency", "days_since_last_order desc, user_id"),
+                ("frequency", "order_count, user_id"),
+                ("amount", "total_spend, user_id"),
+            ] {
+                let by_ntile = format!(
+                    "select concat('{measure}', cast(t as string)) as fifth, user_id from (select t, user_id, \
+                     row_number() over (partition by t order by place) as n from (select user_id, \
+                     ntile(5) over (order by {worst_first}) as t, row_number() over (order by {worst_first}) as place \
+                     from customer_spent) as p) as f where n = 1 and t > 1 order by fifth"
+                );
+                let begins =
+                    format!("select fifth, user_id from ({fifths}) as f where fifth like '{measure}%' order by fifth");
+                let by_ntile = query.json(&by_ntile, &[]).await.unwrap();
+                assert_eq!(query.json(&begins, &[]).await.unwrap(), by_ntile, "{measure} of {customers} customers");
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use chrono::Utc;
 use futures::future::try_join_all;
 use futures::try_join;
 
-use super::super::quality::{Facts, InputCounts, Report, count_input, judge};
+use super::super::quality::{Facts, InputCounts, Report, count_input, counts_in_little_memory, judge};
 use super::super::settings::Settings;
 use super::super::table::{Layer, Source, columns};
 use super::super::window::Window;
@@ -116,12 +116,13 @@ impl Work<'_> {
             None => query.rows("stored", &columns(job.table.fields), Vec::new()).await?,
         }
         let many_orders = input::are_many(orders)?;
+        let beside = counts_in_little_memory(&query, job, many_orders).await?;
         let input = count_input(&query, job, many_orders, &parameters);
         let result = self.result(&query, &parameters);
-        let (rows, input) = match many_orders {
-            true => (result.await?, input.await?),
+        let (rows, input) = match beside {
             // The one fills in where the other leaves cores idle.
-            false => try_join!(result, input)?,
+            true => try_join!(result, input)?,
+            false => (result.await?, input.await?),
         };
         let report = self.check(&query, stored.is_some(), many_orders, input, began).await?;
         let (gold, written) = publish::publish(context, &query, job, &self.folder, self.window, processed_at).await?;

@@ -72,6 +72,14 @@ pub(super) struct InputCounts {
     products: Option<Counts>,
 }
 
+/// Whether counting the input takes little memory, so that something else may compute beside it.
+///
+/// # Errors
+/// Those of the statements.
+pub(super) async fn counts_in_little_memory(query: &Query, job: &GoldJob, many_orders: bool) -> Result<bool, JobError> {
+    Ok(!many_orders && (!job.reads(&ORDER_ITEMS) || has_int_ids(query).await?))
+}
+
 /// Counts what the checks of the window's input judge. Tables the query must know: `order_window` and, by what the job reads,
 /// `item_scope`, `products`.
 ///
@@ -190,9 +198,7 @@ fn orders<'a>(
 /// looked at only for items that are none of the window's orders.
 fn items<'a>(query: &'a Query, parameters: &'a [(&'a str, Value)]) -> BoxFuture<'a, Result<Counts, JobError>> {
     async move {
-        let columns = query.columns("item_scope").await?;
-        let is_int = columns.iter().any(|column| column.name == "id" && column.kind == Kind::Int32);
-        let distinct = match is_int {
+        let distinct = match has_int_ids(query).await? {
             true => "sw_distinct(id)",
             false => "(select count(id) from (select id from item_scope group by id) as k)",
         };
@@ -205,6 +211,12 @@ fn items<'a>(query: &'a Query, parameters: &'a [(&'a str, Value)]) -> BoxFuture<
         Ok(found)
     }
     .boxed()
+}
+
+/// Whether ids of items are integers.
+async fn has_int_ids(query: &Query) -> Result<bool, JobError> {
+    let columns = query.columns("item_scope").await?;
+    Ok(columns.iter().any(|column| column.name == "id" && column.kind == Kind::Int32))
 }
 
 /// Names, order and types of the computed columns.

@@ -1,5 +1,6 @@
--- By name only: names and numbers of departments are independent in the source. Items meet their orders before their products: the
--- other way about, all items with a product would be taken for the smaller side of the join with orders, which is held.
+-- By name only: names and numbers of departments are independent in the source. Every item of the window whose product is known has its
+-- row in order_sold; the left join says so. An inner one would be taken for as few rows as there are orders and, beside more products
+-- than that, all items would be held.
 select
     department_id, department, total_sales, product_count, customer_count, order_count,
     sw_round(total_sales / nullif(order_count, 0), 2) as avg_order_value
@@ -12,7 +13,8 @@ from (
         cast(sw_distinct(n.user_id) as int) as customer_count,
         cast(sw_distinct(n.order_no) as int) as order_count
     from item_scope as i
-    join order_sold as n on n.order_no = i.order_no
+    left join order_sold as n on n.order_no = i.order_no
     join products as p on p.product_id = i.product_id
+    where i.order_no is not null
     group by coalesce(p.department, 'Unknown')
 ) as d
