@@ -155,7 +155,7 @@ fn customer_insights(context: &JobContext) -> BoxFuture<'_, Result<Finish, JobEr
 
 #[cfg(test)]
 mod tests {
-    use super::CUSTOMER;
+    use super::{CUSTOMER, DEPARTMENT};
     use crate::job::JobContext;
     use crate::lake::Lake;
     use crate::query::Query;
@@ -199,6 +199,37 @@ mod tests {
                     format!("select fifth, user_id from ({fifths}) as f where fifth like '{measure}%' order by fifth");
                 let by_ntile = query.json(&by_ntile, &[]).await.unwrap();
                 assert_eq!(query.json(&begins, &[]).await.unwrap(), by_ntile, "{measure} of {customers} customers");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn departments_hold_orders_and_products_but_no_items() {
+        let place = tempfile::tempdir().unwrap();
+        let lake = Lake::at(place.path().to_str().unwrap()).unwrap();
+        // DataFusion expects of a condition that a fifth of the rows meet it: beside more products items are held, too, which is no
+        // more then than some times the products.
+        for products in [10, 900, 1_100, 3_900] {
+            let query = Query::new(&JobContext::detached(lake.clone(), "test")).unwrap();
+            for (name, columns, rows) in [
+                ("item_scope", "value % 1000 as order_no, cast(value % 10 as int) as product_id", 20_000),
+                ("order_sold", "value as order_no, cast(value as int) as user_id, 0.5 as share", 1_000),
+                ("products", "cast(value as int) as product_id, 1 as department_id, 'A' as department", products),
+            ] {
+                let statement = format!("select {columns} from generate_series(1, {rows})");
+                query.keep(name, &statement, &[]).await.unwrap();
+            }
+            let plan = query.json(&format!("explain {}", DEPARTMENT.statement), &[]).await.unwrap();
+            let plan = plan.iter().find(|row| row["plan_type"] == "physical_plan").unwrap()["plan"].as_str().unwrap();
+            let lines: Vec<&str> = plan.lines().collect();
+            let depth = |line: &str| line.len() - line.trim_start().len();
+            let joins: Vec<usize> = (0..lines.len()).filter(|at| lines[*at].contains("HashJoinExec")).collect();
+            assert_eq!(joins.len(), 2, "{plan}");
+            for join in joins {
+                // The first input is held: its lines go on to the next one as deep as its first.
+                let held = &lines[join + 1..];
+                let end = held.iter().skip(1).position(|line| depth(line) <= depth(held[0])).unwrap() + 1;
+                assert!(held[..end].iter().all(|line| !line.contains("kept-0-")), "{products} products: {plan}");
             }
         }
     }
